@@ -1,0 +1,108 @@
+// Package events is the vocabulary of the product: every message that a
+// function can receive, the messages that the product sends to itself and to
+// its users' rules, and the EventBridge patterns that select them. Decode turns
+// bytes into one of the types below and refuses everything else. It never
+// trusts what it reads: an event says where to look, not what is there.
+package events
+
+import (
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// Event is one decoded message: *Tick, *TargetScan, *IncidentMoved, *PendingNotices, *EKSCall,
+// *KMSCall or *Health.
+type Event interface {
+	// Head is what every event carries.
+	Head() Header
+}
+
+// Header is the part of the EventBridge envelope that all events share.
+type Header struct {
+	ID      string    // unique per event; redeliveries repeat it
+	Account string    // the account that the event speaks about
+	Region  string    // the region that the event speaks about
+	Time    time.Time // when it happened, not when it arrived
+}
+
+// Head returns the header itself, so that embedding it makes an Event.
+func (h Header) Head() Header { return h }
+
+// Tick is the beat of a schedule.
+type Tick struct {
+	Header
+	Cadence Cadence
+}
+
+// Cadence names a schedule.
+type Cadence string
+
+// The schedules of the product.
+const (
+	Hourly      Cadence = "hourly"       // every target
+	FiveMinutes Cadence = "five-minutes" // watch lists, follow-ups, outbox
+)
+
+// Interval is the time between two ticks; zero for an unknown cadence.
+func (c Cadence) Interval() time.Duration {
+	switch c {
+	case Hourly:
+		return time.Hour
+	case FiveMinutes:
+		return 5 * time.Minute
+	}
+	return 0
+}
+
+// TargetScan asks a function to look at one target.
+type TargetScan struct {
+	Header
+	Cadence Cadence      `json:"cadence"` // of the tick behind it
+	Target  fleet.Target `json:"target"`
+	// Clusters narrows the scan to these; empty means every cluster there is.
+	Clusters []string `json:"clusters,omitempty"`
+}
+
+// IncidentMoved says that an incident was opened, changed or resolved. It names
+// the incident; what is true of it is in the ledger.
+type IncidentMoved struct {
+	Header
+	SchemaVersion int            `json:"schemaVersion"`
+	Incident      string         `json:"incident"`   // incident.ID
+	Transition    string         `json:"transition"` // opened, changed, resolved
+	Revision      int            `json:"revision"`
+	Severity      fleet.Severity `json:"severity"`
+	Finding       fleet.Finding  `json:"finding"`
+}
+
+// PendingNotices asks notify to tell whatever is still untold.
+type PendingNotices struct{ Header }
+
+// EKSCall is a call of the EKS API that CloudTrail saw succeed.
+type EKSCall struct {
+	Header
+	Call      string // CreateCluster, DeleteCluster, ...
+	Cluster   string // grammar checked; empty when the record leaves it out: look at the whole region
+	Principal string // ARN of the role behind the session, else of the caller
+}
+
+// KMSCall is a call of the KMS API that can hurt or heal a key.
+type KMSCall struct {
+	Header
+	Call      string
+	Keys      []string // ARNs, from the record's resources
+	Principal string
+}
+
+// Health is an AWS Health event about EKS.
+type Health struct {
+	Header
+	TypeCode string    // such as AWS_EKS_PLANNED_LIFECYCLE_EVENT
+	Category string    // issue, scheduledChange, accountNotification
+	Status   string    // open, closed, upcoming; empty when not said
+	Start    time.Time // zero when not said
+	End      time.Time // zero when not said
+	Entities []string  // ARNs or names of what is affected
+	Text     string    // the English description
+}

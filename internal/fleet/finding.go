@@ -1,0 +1,110 @@
+package fleet
+
+import (
+	"encoding"
+	"fmt"
+	"time"
+)
+
+// A Finding is what one check says about one resource at one moment: what is
+// there, what should be, and what to do. Its texts are for people and are
+// complete sentences; Cause is for machines.
+type Finding struct {
+	Check    string    `json:"check"` // id of the check, such as etcd-size
+	Cluster  ClusterID `json:"cluster"`
+	Resource string    `json:"resource,omitempty"` // within the cluster; empty when it is the cluster itself
+	Outcome  Outcome   `json:"outcome"`
+	Severity Severity  `json:"severity"` // of a Fail or Unknown; Info otherwise
+
+	// Cause is a stable word for the kind of trouble (size, growth,
+	// no-datapoint). Two findings of one incident with the same outcome,
+	// severity and cause say the same thing, whatever their numbers are.
+	Cause string `json:"cause,omitempty"`
+
+	Title    string `json:"title"`              // one line, names the cluster
+	Reason   string `json:"reason"`             // why this outcome; fit for a ticket
+	Meaning  string `json:"meaning,omitempty"`  // what happens if nobody acts
+	Observed string `json:"observed,omitempty"` // the value that was read
+	Expected string `json:"expected,omitempty"` // the value that would pass
+	Remedy   string `json:"remedy,omitempty"`   // what to do, in order
+	Facts    []Fact `json:"facts,omitempty"`    // more numbers, in the order to show them
+
+	At time.Time `json:"at"` // when the state was read
+}
+
+// A Fact is one labelled value of a finding.
+type Fact struct {
+	Label string `json:"label"`
+	Value string `json:"value"`
+}
+
+// Outcome is what a check concluded. The zero value is Unknown: what nobody
+// decided is not healthy.
+type Outcome int
+
+// The outcomes. NotApplicable means the check has nothing to say here.
+const (
+	Unknown Outcome = iota
+	Pass
+	Fail
+	NotApplicable
+)
+
+var outcomeNames = []string{"unknown", "pass", "fail", "not-applicable"}
+
+func (o Outcome) String() string { return name(outcomeNames, int(o)) }
+
+// MarshalText writes the outcome's word.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads the word that MarshalText writes.
+func (o *Outcome) UnmarshalText(b []byte) error {
+	i, err := index("outcome", outcomeNames, b)
+	*o = Outcome(i)
+	return err
+}
+
+// Severity says how soon somebody must act.
+type Severity int
+
+// The severities, mildest first.
+const (
+	Info     Severity = iota // worth knowing
+	Warning                  // act in working hours
+	Critical                 // act now
+)
+
+var severityNames = []string{"info", "warning", "critical"}
+
+func (s Severity) String() string { return name(severityNames, int(s)) }
+
+// MarshalText writes the severity's word.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the word that MarshalText writes.
+func (s *Severity) UnmarshalText(b []byte) error {
+	i, err := index("severity", severityNames, b)
+	*s = Severity(i)
+	return err
+}
+
+var (
+	_ encoding.TextUnmarshaler = (*Outcome)(nil)
+	_ encoding.TextUnmarshaler = (*Severity)(nil)
+)
+
+func name(names []string, i int) string {
+	if i < 0 || i >= len(names) {
+		return fmt.Sprintf("invalid(%d)", i)
+	}
+	return names[i]
+}
+
+func index(kind string, names []string, b []byte) (int, error) {
+	for i, n := range names {
+		if n == string(b) {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("%s %q is not one of %q", kind, b, names)
+}
