@@ -153,3 +153,16 @@ func (l Limits) Of(tier string) (int64, bool) {
 
 // StandardTier is what EKS calls a control plane without provisioned capacity.
 const StandardTier = "standard"
+
+// A Metric names one CloudWatch metric of the AWS/EKS namespace.
+type Metric string
+
+// The metrics that tell how full a cluster's etcd is. EKS publishes them from
+// Kubernetes 1.28.
+const (
+	// StorageSize is the size of the database file of the largest member. It
+	// never shrinks without defragmentation.
+	StorageSize Metric = "apiserver_storage_size_bytes"
+	// StorageInUse is the live data in that file. Not every cluster has it.
+	StorageInUse Metric = "etcd_mvcc_db_total_size_in_use_in_bytes"
+)

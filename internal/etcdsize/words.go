@@ -1,0 +1,119 @@
+package etcdsize
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// What a full etcd means, and what to do. The objects that fill an etcd are
+// listed by every API server (apiserver_storage_objects, Kubernetes >= 1.21).
+const (
+	meaning = "When etcd is full it refuses every write: the cluster turns read-only, and no pod can be created, moved, scaled or even cleaned up until space is freed."
+	remedy  = "1. See what fills it: kubectl get --raw /metrics | grep apiserver_storage_objects | sort -k2 -g | tail. " +
+		"2. Delete what nobody needs (old Helm release Secrets, finished Jobs, stale custom resources, Events kept too long) and stop what writes it. " +
+		"3. EKS compacts and defragments by itself; if the size does not follow, open a support case. " +
+		"4. If the data are needed, move to a larger control-plane tier: its limit is higher."
+)
+
+// facts are the numbers behind a finding, most telling first.
+func (g gauge) facts(r Reading) []fleet.Fact {
+	facts := []fleet.Fact{{Label: "Growth", Value: g.growth()}}
+	if g.trendErr == nil && g.trend.Growing() {
+		facts = append(facts, fleet.Fact{Label: "Time to full", Value: g.timeToFull()})
+	} else {
+		facts = append(facts, fleet.Fact{Label: "Time to full", Value: "no forecast: " + g.noForecast()})
+	}
+	facts = append(facts, fleet.Fact{Label: "Limit", Value: gigabytes(g.limit) + " (" + tier(r) + ")"})
+	if g.liveKnown {
+		facts = append(facts, fleet.Fact{Label: "Live data", Value: fmt.Sprintf("%s (%s of the file)", gigabytes(g.live), percent(100*g.live/max(g.last, 1)))})
+	}
+	source := "CloudWatch " + string(fleet.StorageSize)
+	if g.liveKnown {
+		source += " and " + string(fleet.StorageInUse)
+	}
+	return append(facts, fleet.Fact{Label: "Source", Value: source})
+}
+
+func tier(r Reading) string {
+	switch {
+	case r.Described == nil:
+		return "the smallest of the region"
+	case r.Described.Tier == "":
+		return fleet.StandardTier + " tier"
+	}
+	return r.Described.Tier
+}
+
+func (g gauge) growth() string {
+	switch {
+	case g.trendErr != nil:
+		return "unknown: " + g.trendErr.Error()
+	case g.trend.Growing() || g.trend.High < 0:
+		return fmt.Sprintf("%+.0f MB/h (%+.0f to %+.0f)", perHour(g.trend.Slope), perHour(g.trend.Low), perHour(g.trend.High))
+	}
+	return "flat"
+}
+
+func perHour(slope float64) float64 { return slope * 3600 / 1e6 }
+
+func (g gauge) noForecast() string {
+	switch {
+	case g.trendErr != nil:
+		return g.trendErr.Error()
+	case g.trend.High < 0:
+		return "it shrinks"
+	}
+	return "growth cannot be told from noise"
+}
+
+func (g gauge) timeToFull() string {
+	likely, earliest, latest := g.trend.Reaches(g.limit)
+	if earliest > maxForecast {
+		return "more than " + words(maxForecast)
+	}
+	return fmt.Sprintf("%s (%s to %s)", words(likely), words(earliest), latestWords(latest))
+}
+
+// maxForecast is as far as hours of history can honestly look.
+const maxForecast = 30 * 24 * time.Hour
+
+func latestWords(d time.Duration) string {
+	if d > maxForecast {
+		return "more than " + words(maxForecast)
+	}
+	return words(d)
+}
+
+// gigabytes prints decimal gigabytes. EKS states its limits in GB.
+func gigabytes(b float64) string {
+	s := strconv.FormatFloat(b/1e9, 'f', 2, 64)
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + " GB"
+}
+
+// percent rounds down, so that nothing below a threshold reads as being at it.
+func percent(p float64) string { return strconv.FormatFloat(math.Floor(p+1e-9), 'f', 0, 64) + " %" }
+
+// words prints a duration with at most two units.
+func words(d time.Duration) string {
+	d = d.Round(time.Minute)
+	days, hours, minutes := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60
+	switch {
+	case days >= 3:
+		return fmt.Sprintf("%d days", days)
+	case days > 0:
+		return fmt.Sprintf("%d h", days*24+hours)
+	case hours > 0 && minutes > 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes)
+	case hours > 0:
+		return fmt.Sprintf("%d h", hours)
+	}
+	return fmt.Sprintf("%d min", minutes)
+}
+
+// sentence ends a text that came from elsewhere with one full stop.
+func sentence(s string) string { return strings.TrimRight(strings.TrimSpace(s), ".") + "." }
