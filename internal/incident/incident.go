@@ -79,10 +79,22 @@ func (i Incident) Fingerprint() string {
 	return strings.Join([]string{string(i.State), i.Finding.Outcome.String(), i.Finding.Severity.String(), i.Finding.Cause}, "/")
 }
 
+// LastMove is the transition that made the present revision.
+func (i Incident) LastMove() Transition {
+	switch {
+	case i.State == Resolved:
+		return WasResolved
+	case i.Changed.Equal(i.Opened):
+		return WasOpened
+	}
+	return WasChanged
+}
+
 // Next applies an observation to what is known; prev is nil when nothing is.
 //
 // A trouble that can no longer be read stays open with the severity it had:
-// what is not seen has not healed.
+// what is not seen has not healed. An observation older than the newest known
+// one changes nothing: a slow run must not undo what a later one saw.
 func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition) {
 	trouble := f.Outcome == fleet.Fail || f.Outcome == fleet.Unknown
 	switch {
@@ -90,7 +102,7 @@ func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition)
 		return Incident{}, Quiet
 	case prev == nil:
 		return Incident{State: Open, Worst: f.Severity, Finding: f, Opened: now, Changed: now, Revision: 1}, WasOpened
-	case prev.State == Resolved && !trouble:
+	case prev.State == Resolved && !trouble, f.At.Before(prev.Finding.At):
 		return *prev, Quiet
 	}
 	next := *prev

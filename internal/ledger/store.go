@@ -11,7 +11,12 @@ import (
 // that it replaces. It is all that a database has to offer to carry a Ledger;
 // DynamoDB and a bbolt file do.
 //
-// Errors are ErrAbsent, ErrConflict or wrap ErrUnavailable.
+// A Store has no clock: an expired record that the database has not dropped yet
+// is read and replaced like any other, and the Ledger takes it for absent. So one
+// clock decides, and versions go on counting across an expiry.
+//
+// Errors are ErrAbsent, ErrConflict or wrap ErrUnavailable; a record that cannot
+// be understood is an error of its own.
 type Store interface {
 	// Read returns the newest version of a record, or ErrAbsent.
 	Read(ctx context.Context, key Key) (Record, error)
@@ -22,7 +27,8 @@ type Store interface {
 	// Delete removes a record of exactly this version, or ErrConflict.
 	Delete(ctx context.Context, key Key, version int64) error
 	// Range yields the records of a partition whose sort key starts with
-	// prefix, in ascending order. An error ends the sequence.
+	// prefix, in ascending order of their bytes. ErrUnavailable ends the
+	// sequence; an error about one record need not.
 	Range(ctx context.Context, partition, prefix string) iter.Seq2[Record, error]
 	// Due yields the records of a queue whose time has come by until, earliest
 	// first. It may lag behind writes by a moment: what it misses, the next
@@ -30,7 +36,8 @@ type Store interface {
 	Due(ctx context.Context, queue string, until time.Time) iter.Seq2[Record, error]
 }
 
-// Key addresses a record. Sort keys order the records of one partition.
+// Key addresses a record: both parts are UTF-8 and not empty. Sort keys order the
+// records of one partition.
 type Key struct{ Partition, Sort string }
 
 // Record is one versioned document.

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
+	"github.com/eks-steward/eks-steward/internal/etcdsize"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// check is one run of steward check.
+type check struct {
+	profile string
+	regions []string
+	file    string
+	output  string
+	failOn  string
+	all     bool
+	now     func() time.Time
+}
+
+func checkCommand() *cobra.Command {
+	c := check{now: time.Now}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Run the checks, read-only, on the clusters of the current AWS profile",
+		Long: `check reads the clusters of the current AWS profile and region, or of every
+target of a configuration file, and prints what the deployed functions would
+find. It changes nothing and needs no deployment.
+
+What could not be read is unknown, never fine: it is listed, and the exit code
+is 3.`,
+		Example: `  steward check
+  steward check --region eu-west-1 --region us-east-1 --output markdown
+  steward check -f steward.yaml --fail-on warning`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.profile, "profile", "", "AWS profile (default: AWS_PROFILE, else default)")
+	f.StringSliceVar(&c.regions, "region", nil, "region to read; may be repeated (default: the profile's)")
+	f.StringVarP(&c.file, "file", "f", "", "configuration file: its targets and thresholds")
+	f.StringVarP(&c.output, "output", "o", "table", "table, json or markdown")
+	f.StringVar(&c.failOn, "fail-on", "critical", "lowest severity that makes the exit code 1: info, warning, critical or none")
+	f.BoolVar(&c.all, "all", false, "list passing clusters too")
+	return cmd
+}
+
+func (c check) run(cmd *cobra.Command) error {
+	failOn, err := c.validate()
+	if err != nil {
+		return err
+	}
+	conf := config.Default()
+	if c.file != "" {
+		if conf, err = readConfig(c.file); err != nil {
+			return err
+		}
+	}
+	source, targets, err := c.connect(cmd.Context(), conf)
+	if err != nil {
+		return err
+	}
+	var findings []fleet.Finding
+	complete := true
+	for _, t := range targets {
+		progress(cmd.ErrOrStderr(), "reading %s", t)
+		r := etcdsize.Scan(cmd.Context(), source, etcdsize.Order{Target: t, Rules: func(id fleet.ClusterID) etcdsize.Rules {
+			return etcdsize.Rules(conf.EtcdSizeFor(id))
+		}}, c.now())
+		findings = append(findings, r.Findings...)
+		complete = complete && r.Complete
+	}
+	progress(cmd.ErrOrStderr(), "")
+	if err := c.print(cmd.OutOrStdout(), findings); err != nil {
+		return &exitError{exitIncomplete, err}
+	}
+	return verdict(findings, complete, failOn)
+}
+
+// never is a severity that nothing reaches.
+const never = fleet.Critical + 1
+
+func (c check) validate() (failOn fleet.Severity, err error) {
+	if !slices.Contains([]string{"table", "json", "markdown"}, c.output) {
+		return 0, fmt.Errorf("--output %q: want table, json or markdown", c.output)
+	}
+	for _, r := range c.regions {
+		if err := fleet.ValidRegion(r); err != nil {
+			return 0, fmt.Errorf("--region: %w", err)
+		}
+	}
+	if c.failOn == "none" {
+		return never, nil
+	}
+	if err := failOn.UnmarshalText([]byte(c.failOn)); err != nil {
+		return 0, fmt.Errorf("--fail-on %q: want info, warning, critical or none", c.failOn)
+	}
+	return failOn, nil
+}
+
+func readConfig(name string) (*config.File, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return yamlfile.Parse(name, data)
+}
+
+// connect finds credentials and what to read with them.
+func (c check) connect(ctx context.Context, conf *config.File) (*awsfleet.Fleet, []fleet.Target, error) {
+	var options []func(*awsconfig.LoadOptions) error
+	if c.profile != "" {
+		options = append(options, awsconfig.WithSharedConfigProfile(c.profile))
+	}
+	if len(c.regions) > 0 {
+		options = append(options, awsconfig.WithRegion(c.regions[0]))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, nil, &exitError{exitIncomplete, fmt.Errorf("load the AWS profile: %w", err)}
+	}
+	source := awsfleet.New(cfg)
+	if targets := conf.Targets(); len(targets) > 0 {
+		return source, c.within(targets), nil
+	}
+	if cfg.Region == "" {
+		return nil, nil, errors.New("no region: give --region, or set AWS_REGION or a region in the profile")
+	}
+	account, _, err := source.Identity(ctx)
+	if err != nil {
+		return nil, nil, &exitError{exitIncomplete, fmt.Errorf("no usable AWS credentials: log in (aws sso login), or set AWS_PROFILE: %w", err)}
+	}
+	regions := c.regions
+	if len(regions) == 0 {
+		regions = []string{cfg.Region}
+	}
+	var targets []fleet.Target
+	for _, r := range regions {
+		targets = append(targets, fleet.Target{Account: account, Region: r})
+	}
+	return source, targets, nil
+}
+
+// within keeps the targets of the wanted regions; all when none is named.
+func (c check) within(targets []fleet.Target) []fleet.Target {
+	if len(c.regions) == 0 {
+		return targets
+	}
+	return slices.DeleteFunc(targets, func(t fleet.Target) bool { return !slices.Contains(c.regions, t.Region) })
+}
+
+// verdict is the exit code: what is broken outranks what is unread.
+func verdict(findings []fleet.Finding, complete bool, failOn fleet.Severity) error {
+	unknown := 0
+	for _, f := range findings {
+		switch {
+		case f.Outcome == fleet.Fail && f.Severity >= failOn:
+			return &exitError{code: exitFindings}
+		case f.Outcome == fleet.Unknown:
+			unknown++
+		}
+	}
+	if !complete || unknown > 0 {
+		return &exitError{exitIncomplete, fmt.Errorf("%d findings are unknown: not everything could be read", unknown)}
+	}
+	return nil
+}
+
+// print lists what matters, worst first.
+func (c check) print(w io.Writer, findings []fleet.Finding) error {
+	shown := slices.Clone(findings)
+	if !c.all {
+		shown = slices.DeleteFunc(shown, func(f fleet.Finding) bool {
+			return f.Outcome == fleet.Pass || f.Outcome == fleet.NotApplicable
+		})
+	}
+	slices.SortStableFunc(shown, func(a, b fleet.Finding) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Cluster.String(), b.Cluster.String()))
+	})
+	if c.output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(struct {
+			Findings []fleet.Finding `json:"findings"`
+		}{append([]fleet.Finding{}, shown...)})
+	}
+	_, err := fmt.Fprintf(w, "%s\n\n%s\n", c.table(shown), count(findings))
+	return err
+}
+
+func (c check) table(findings []fleet.Finding) string {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"Severity", "Cluster", "Check", "Observed", "Reason"})
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "Observed", WidthMax: 36}, {Name: "Reason", WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
+	for _, f := range findings {
+		t.AppendRow(table.Row{label(f), strings.TrimSuffix(f.Cluster.String(), "/"), f.Check, f.Observed, f.Reason})
+	}
+	if c.output == "markdown" {
+		return t.RenderMarkdown()
+	}
+	return t.Render()
+}
+
+func label(f fleet.Finding) string {
+	if f.Outcome == fleet.Fail {
+		return f.Severity.String()
+	}
+	return f.Outcome.String()
+}
+
+func count(findings []fleet.Finding) string {
+	n := map[string]int{}
+	for _, f := range findings {
+		n[label(f)]++
+	}
+	var parts []string
+	for _, l := range []string{"critical", "warning", "info", "unknown", "pass", "not-applicable"} {
+		if n[l] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[l], l))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// progress shows one changing line to a person and nothing to a file.
+func progress(w io.Writer, format string, args ...any) {
+	f, ok := w.(*os.File)
+	if !ok {
+		return
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return
+	}
+	fmt.Fprintf(f, "\r\x1b[K"+format, args...)
+}

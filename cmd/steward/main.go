@@ -1,0 +1,81 @@
+// Command steward is the command line of eks-steward: the checks of the
+// deployed functions run from a terminal, the whole product as a demo without
+// AWS, and the tools around its configuration.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // a configuration names time zones; not every machine has them
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes, which scripts rely on.
+const (
+	exitOK         = 0
+	exitFindings   = 1 // findings at or above --fail-on
+	exitUsage      = 2 // wrong arguments or configuration
+	exitIncomplete = 3 // AWS refused or failed, or not everything could be read
+)
+
+// exitError carries an exit code other than exitUsage to main.
+type exitError struct {
+	code int
+	err  error // nil when everything was said already
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run executes one command line and returns its exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var exit *exitError
+	if !errors.As(err, &exit) {
+		exit = &exitError{exitUsage, err}
+	}
+	if exit.err != nil {
+		fmt.Fprintln(stderr, "steward:", exit.err)
+	}
+	return exit.code
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "steward",
+		Short: "Keep every EKS cluster inside its etcd limit, supported, encrypted and on fresh nodes",
+		Long: `steward runs the checks of eks-steward from a terminal.
+
+Exit codes: 0 ok, 1 findings at or above --fail-on, 2 wrong arguments or
+configuration, 3 AWS refused or not everything could be read.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(checkCommand(), configCommand(), demoCommand(), invokeCommand(), simulateCommand())
+	return root
+}

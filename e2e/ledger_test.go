@@ -1,0 +1,26 @@
+package e2e
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/eks-steward/eks-steward/e2e/moto"
+	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
+	"github.com/eks-steward/eks-steward/internal/ledger/ledgertest"
+)
+
+func TestLedgerOnDynamoDB(t *testing.T) {
+	client := dynamodb.NewFromConfig(moto.Start(t).Config)
+	var tables atomic.Int32
+	ledgertest.Conformance(t, func(t *testing.T) ledger.Store {
+		table := fmt.Sprintf("ledger-%d", tables.Add(1))
+		if _, err := client.CreateTable(t.Context(), dynamo.Schema(table)); err != nil {
+			t.Fatal(err)
+		}
+		return dynamo.New(client, table)
+	})
+}

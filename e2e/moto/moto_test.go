@@ -1,0 +1,91 @@
+package moto
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAServerEndsWithItsTest(t *testing.T) {
+	var open net.Conn
+	t.Run("which uses it", func(t *testing.T) { open = dial(t, Start(t).URL) })
+	ends(t, open)
+}
+
+// keeper makes a run of this test start a server and hold on to it.
+const keeper = "MOTO_KEEPER"
+
+func TestAServerEndsWithAProcessThatIsKilled(t *testing.T) {
+	if os.Getenv(keeper) != "" {
+		fmt.Println(Start(t).URL)
+		select {}
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	child.Env = append(os.Environ(), keeper+"=1")
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	url, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := dial(t, strings.TrimSpace(url))
+	_ = child.Process.Kill()
+	_ = child.Wait()
+	ends(t, open)
+}
+
+func TestWithoutPythonOneSentenceSaysWhatToInstall(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(filepath.Join(".", requirements), []byte("moto\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	_, err := environment(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "install Python 3.10 or newer") {
+		t.Fatalf("got %v, want a sentence that says what to install", err)
+	}
+}
+
+func TestAServerThatDoesNotStartIsQuoted(t *testing.T) {
+	_, err := announced(strings.NewReader("No module named moto\n"))
+	if err == nil || !strings.Contains(err.Error(), "No module named moto") {
+		t.Fatalf("got %v, want what the process said", err)
+	}
+}
+
+// dial opens a connection that only the end of the server closes.
+func dial(t *testing.T, url string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func ends(t *testing.T, open net.Conn) {
+	t.Helper()
+	defer open.Close()
+	if err := open.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(open); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Fatal(err)
+	}
+	if again, err := net.Dial("tcp", open.RemoteAddr().String()); err == nil {
+		_ = again.Close()
+		t.Fatalf("%s still answers", open.RemoteAddr())
+	}
+}

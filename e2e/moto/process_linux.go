@@ -1,0 +1,10 @@
+package moto
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// dieWithParent ends the server when the test process dies without running its
+// cleanup: a panic, a timeout, a kill.
+func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -1,0 +1,225 @@
+// Package handler is the etcdsize function: it looks how full the etcd of every
+// cluster of a target is and records what it finds. It writes to nothing but
+// the product's own ledger, bus and topic.
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/etcdsize"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/incident"
+	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/outbox"
+	"github.com/eks-steward/eks-steward/internal/settings"
+	"github.com/eks-steward/eks-steward/internal/worker"
+)
+
+// Ledger is what the function keeps between runs.
+type Ledger interface {
+	settings.Accepted
+	OpenIncidents(ctx context.Context, t fleet.Target) ([]incident.Incident, error)
+	SetWatchList(ctx context.Context, w ledger.WatchList) error
+}
+
+// Lessor lends the right to scan a target.
+type Lessor interface {
+	Lease(ctx context.Context, name, holder string, ttl time.Duration) (*ledger.Lease, error)
+}
+
+// Alarm tells people of critical findings when there is no ledger to record
+// them in: one digest for the hour that bucket starts.
+type Alarm func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error
+
+// Handler is the function with everything it needs.
+type Handler struct {
+	Source etcdsize.Source
+	Ledger Ledger
+	Leases Lessor
+	Outbox outbox.Outbox
+	Alarm  Alarm
+	Now    func() time.Time
+
+	mu      sync.Mutex
+	last    *config.File         // the configuration of the last run, for when the ledger is down
+	alarmed map[string]time.Time // the hour last told by target, likewise
+}
+
+// Handle looks at what the event points to.
+func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, error) {
+	switch e := e.(type) {
+	case *events.TargetScan:
+		return h.scanTarget(ctx, e)
+	case *events.EKSCall:
+		return h.lookAgain(ctx, e)
+	}
+	return nil, worker.Permanent(fmt.Errorf("etcdsize has no use for a %T: it takes target scans and EKS calls; correct the rule that sends it", e))
+}
+
+// leaseTime outlives the function's longest run; a run that died holds its
+// target no longer than this.
+const leaseTime = 5 * time.Minute
+
+func (h *Handler) scanTarget(ctx context.Context, e *events.TargetScan) ([]slog.Attr, error) {
+	lease, err := h.Leases.Lease(ctx, "etcdsize/"+string(e.Cadence)+"/"+e.Target.String(), e.ID, leaseTime)
+	switch {
+	case errors.Is(err, ledger.ErrHeld):
+		return []slog.Attr{slog.String("skipped", "another run scans this target")}, nil
+	case errors.Is(err, ledger.ErrUnavailable):
+		return h.withoutLedger(ctx, e, err)
+	case err != nil:
+		return nil, fmt.Errorf("lease %s: %w", e.Target, err)
+	}
+	attrs, err := h.scan(ctx, etcdsize.Order{Target: e.Target, Clusters: e.Clusters})
+	if errors.Is(err, ledger.ErrUnavailable) {
+		return h.withoutLedger(ctx, e, err)
+	}
+	return attrs, errors.Join(err, lease.Release(ctx))
+}
+
+// lookAgain follows an event: it names the cluster, the rest is read.
+func (h *Handler) lookAgain(ctx context.Context, e *events.EKSCall) ([]slog.Attr, error) {
+	conf, err := h.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	target, ok := conf.Target(e.Account, e.Region)
+	if !ok {
+		return nil, worker.Permanent(fmt.Errorf("account %s in %s is no target of the configuration: add it, or stop forwarding its events", e.Account, e.Region))
+	}
+	order := etcdsize.Order{Target: target, Describe: true}
+	if e.Cluster != "" {
+		order.Clusters = []string{e.Cluster}
+	}
+	return h.scan(ctx, order)
+}
+
+// scan collects, evaluates, records and publishes.
+func (h *Handler) scan(ctx context.Context, order etcdsize.Order) ([]slog.Attr, error) {
+	conf, err := h.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open, err := h.Ledger.OpenIncidents(ctx, order.Target)
+	if err != nil {
+		return nil, fmt.Errorf("read the open incidents of %s: %w", order.Target, err)
+	}
+	hold(&order, open)
+	order.Rules = rulesOf(conf)
+	report := etcdsize.Scan(ctx, h.Source, order, h.Now())
+
+	news, unannounced, err := h.Outbox.Record(ctx, worthRecording(report.Findings, order))
+	if err == nil && report.Complete && len(order.Clusters) == 0 {
+		err = h.Ledger.SetWatchList(ctx, ledger.WatchList{Target: order.Target, Clusters: report.Watch})
+	}
+	return append(summary(report), slog.Int("news", news), slog.Int("unannounced", unannounced)), err
+}
+
+// settings reads the configuration in force and remembers it.
+func (h *Handler) settings(ctx context.Context) (*config.File, error) {
+	conf, err := settings.Current(ctx, h.Ledger)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = conf
+	return conf, nil
+}
+
+func rulesOf(conf *config.File) func(fleet.ClusterID) etcdsize.Rules {
+	return func(c fleet.ClusterID) etcdsize.Rules { return etcdsize.Rules(conf.EtcdSizeFor(c)) }
+}
+
+// hold tells the scan what is open already.
+func hold(order *etcdsize.Order, open []incident.Incident) {
+	order.Held = map[string]fleet.Severity{}
+	for _, inc := range open {
+		switch inc.Finding.Check {
+		case etcdsize.Check:
+			order.Held[inc.Finding.Cluster.Name] = inc.Finding.Severity
+		case etcdsize.AccessCheck:
+			order.AccessHeld = true
+		}
+	}
+}
+
+// worthRecording leaves out what would change nothing: passes without an open
+// incident, and clusters that are unknown only because their target is.
+func worthRecording(findings []fleet.Finding, order etcdsize.Order) []fleet.Finding {
+	var worth []fleet.Finding
+	for _, f := range findings {
+		_, held := order.Held[f.Cluster.Name]
+		held = held || f.Check == etcdsize.AccessCheck && order.AccessHeld
+		trouble := f.Outcome == fleet.Fail || f.Outcome == fleet.Unknown
+		if f.Cause != etcdsize.CauseTarget && (trouble || held) {
+			worth = append(worth, f)
+		}
+	}
+	return worth
+}
+
+func summary(r etcdsize.Report) []slog.Attr {
+	count := map[fleet.Outcome]int{}
+	for _, f := range r.Findings {
+		count[f.Outcome]++
+	}
+	return []slog.Attr{
+		slog.Int("clusters", len(r.Findings)-1),
+		slog.Int("failing", count[fleet.Fail]), slog.Int("unknown", count[fleet.Unknown]),
+		slog.Int("watched", len(r.Watch)), slog.Bool("complete", r.Complete),
+	}
+}
+
+// withoutLedger still looks, and tells what cannot wait. Only the hourly scan
+// does: without a ledger nobody knows what was told, so an hour is the digest's
+// bucket and the scan that starts it sends it. Other scans wait for the ledger.
+func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause error) ([]slog.Attr, error) {
+	bucket := e.Time.Truncate(time.Hour)
+	if e.Cadence != events.Hourly || !h.firstIn(bucket, e.Target) {
+		return nil, cause
+	}
+	order := etcdsize.Order{Target: e.Target, Clusters: e.Clusters, Rules: rulesOf(h.lastSettings())}
+	report := etcdsize.Scan(ctx, h.Source, order, h.Now())
+	var critical []fleet.Finding
+	for _, f := range report.Findings {
+		if f.Severity == fleet.Critical {
+			critical = append(critical, f)
+		}
+	}
+	attrs := append(summary(report), slog.String("ledger", cause.Error()), slog.Int("critical", len(critical)))
+	if len(critical) == 0 {
+		return attrs, nil
+	}
+	return attrs, h.Alarm(ctx, critical, bucket, cause)
+}
+
+func (h *Handler) lastSettings() *config.File {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last != nil {
+		return h.last
+	}
+	return config.Default()
+}
+
+// firstIn keeps redeliveries of one hour's scan from repeating its digest.
+func (h *Handler) firstIn(bucket time.Time, t fleet.Target) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.alarmed == nil {
+		h.alarmed = map[string]time.Time{}
+	}
+	if h.alarmed[t.String()].Equal(bucket) {
+		return false
+	}
+	h.alarmed[t.String()] = bucket
+	return true
+}

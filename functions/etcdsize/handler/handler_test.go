@@ -1,0 +1,355 @@
+package handler_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/functions/etcdsize/handler"
+	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/etcdsize"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/incident"
+	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/ledger/file"
+	"github.com/eks-steward/eks-steward/internal/outbox"
+	"github.com/eks-steward/eks-steward/internal/sim"
+	"github.com/eks-steward/eks-steward/internal/worker"
+)
+
+const account, region = "111122223333", "eu-west-1"
+
+var (
+	start  = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	target = fleet.Target{Account: account, Region: region}
+)
+
+// bench is a handler between a simulated world and a file ledger.
+type bench struct {
+	*handler.Handler
+	world   *sim.World
+	records *ledger.Ledger
+	store   *outage
+	bus     *recorder
+	now     time.Time
+	alarms  []string
+}
+
+func newBench(t *testing.T, clusters ...sim.Cluster) *bench {
+	t.Helper()
+	b := &bench{now: start, bus: &recorder{}}
+	clock := func() time.Time { return b.now }
+	world, err := sim.New(sim.Fleet{Home: account, Accounts: []sim.Account{{ID: account, Regions: []sim.Region{{Name: region, Clusters: clusters}}}}}, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(world.Handler())
+	t.Cleanup(server.Close)
+	store, err := file.Open(filepath.Join(t.TempDir(), "ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	b.world, b.store = world, &outage{Store: store}
+	b.records = ledger.New(b.store, clock)
+	b.Handler = &handler.Handler{
+		Source: awsfleet.New(aws.Config{
+			Region: region, BaseEndpoint: &server.URL,
+			Credentials: credentials.NewStaticCredentialsProvider("AKIAHOME", "secret", ""),
+		}),
+		Ledger: b.records, Leases: b.records, Now: clock,
+		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
+		Alarm: func(_ context.Context, critical []fleet.Finding, bucket time.Time, _ error) error {
+			b.alarms = append(b.alarms, fmt.Sprintf("%s: %d", bucket.Format("15:04"), len(critical)))
+			return nil
+		},
+	}
+	b.accept(t)
+	return b
+}
+
+func (b *bench) accept(t *testing.T) {
+	t.Helper()
+	conf := config.Default()
+	conf.Accounts = []config.Account{{Account: account, Regions: []string{region}, Role: config.OwnCredentials}}
+	encoded, err := config.Encode(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.records.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: "1", At: b.now, JSON: encoded}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recorder is a bus that keeps what it is given.
+type recorder struct {
+	moves []string
+	down  error
+}
+
+func (r *recorder) Publish(_ context.Context, moves ...events.IncidentMoved) error {
+	if r.down != nil {
+		return r.down
+	}
+	for _, m := range moves {
+		r.moves = append(r.moves, m.Finding.Cluster.Name+" "+m.Transition+" "+m.Severity.String())
+	}
+	return nil
+}
+
+// outage is a ledger's store that can be switched off, which no real one can be
+// in the middle of a test.
+type outage struct {
+	ledger.Store
+	down bool
+}
+
+func (o *outage) Read(ctx context.Context, k ledger.Key) (ledger.Record, error) {
+	if o.down {
+		return ledger.Record{}, ledger.ErrUnavailable
+	}
+	return o.Store.Read(ctx, k)
+}
+
+func (b *bench) hourly() *events.TargetScan {
+	return &events.TargetScan{Header: events.Header{ID: b.now.String(), Account: account, Region: region, Time: b.now}, Cadence: events.Hourly, Target: target}
+}
+
+func call(name, cluster string, at time.Time) *events.EKSCall {
+	return &events.EKSCall{Header: events.Header{ID: name + cluster, Account: account, Region: region, Time: at}, Call: name, Cluster: cluster}
+}
+
+func (b *bench) handle(t *testing.T, e events.Event) map[string]any {
+	t.Helper()
+	attrs, err := b.Handle(t.Context(), e)
+	if err != nil {
+		t.Fatalf("%T: %v", e, err)
+	}
+	said := map[string]any{}
+	for _, a := range attrs {
+		said[a.Key] = a.Value.Any()
+	}
+	return said
+}
+
+func flat(name string, gb float64) sim.Cluster {
+	return sim.Cluster{Name: name, Version: "1.34", Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: gb}}}
+}
+
+func (b *bench) set(t *testing.T, name string, gb float64) {
+	t.Helper()
+	if err := b.world.SetEtcd(target.Cluster(name), sim.Etcd{Curve: sim.Curve{SizeGB: gb}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("the bus heard\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func TestAnEtcdThatFillsAndShrinksIsThreeMoves(t *testing.T) {
+	b := newBench(t, flat("prod", 2), flat("quiet", 1))
+	for _, gb := range []float64{2, 5.7, 5.9, 7, 7.1, 2, 2.1} {
+		b.set(t, "prod", gb)
+		b.handle(t, b.hourly())
+		b.handle(t, b.hourly()) // SQS delivers at least once
+		b.now = b.now.Add(time.Hour)
+	}
+	want(t, b.bus.moves, "prod opened warning", "prod changed critical", "prod resolved info")
+}
+
+// TestCallsOfAThousandClusters holds what one target costs. Ten of the clusters
+// could cross a threshold, five have no datapoint.
+func TestCallsOfAThousandClusters(t *testing.T) {
+	var clusters []sim.Cluster
+	for i := range 985 {
+		clusters = append(clusters, flat(fmt.Sprintf("c%04d", i), 1+float64(i%30)/10))
+	}
+	for i := range 10 {
+		clusters = append(clusters, flat(fmt.Sprintf("full%d", i), 6))
+	}
+	for i := range 5 {
+		clusters = append(clusters, sim.Cluster{Name: fmt.Sprintf("silent%d", i), Version: "1.34"})
+	}
+	b := newBench(t, clusters...)
+	said := b.handle(t, b.hourly())
+	if said["clusters"] != int64(1000) || said["failing"] != int64(10) || said["unknown"] != int64(5) {
+		t.Errorf("saw %v clusters, %v failing, %v unknown; want 1000, 10, 5", said["clusters"], said["failing"], said["unknown"])
+	}
+	got := map[string]int{}
+	for c, n := range b.world.Calls() {
+		got[c.Operation] += n.Total()
+	}
+	wanted := map[string]int{
+		"ListClusters": 10, "DescribeClusterVersions": 1, "DescribeCluster": 15,
+		"GetMetricData": 2 + 1, // sizes of all, live data of the ten
+	}
+	if !maps.Equal(got, wanted) {
+		t.Errorf("calls = %v, want %v", got, wanted)
+	}
+}
+
+func TestAWatchListScanAsksForItsClustersOnly(t *testing.T) {
+	b := newBench(t, flat("half", 4.5), flat("quiet", 1))
+	b.handle(t, b.hourly())
+	lists, err := b.records.WatchLists(t.Context())
+	if err != nil || len(lists) != 1 || !slices.Equal(lists[0].Clusters, []string{"half"}) {
+		t.Fatalf("watch lists = %v, %v; want half alone", lists, err)
+	}
+	b.world.ResetCalls()
+	b.handle(t, &events.TargetScan{Header: events.Header{ID: "w", Time: b.now}, Cadence: events.FiveMinutes, Target: target, Clusters: lists[0].Clusters})
+	got := map[string]int{}
+	for c, n := range b.world.Calls() {
+		got[c.Operation] += n.Total()
+	}
+	if wanted := (map[string]int{"GetMetricData": 1, "DescribeClusterVersions": 1}); !maps.Equal(got, wanted) {
+		t.Errorf("calls = %v, want %v", got, wanted)
+	}
+}
+
+func TestFault_22_ADuplicateEventIsOneMove(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	e := call("CreateCluster", "prod", b.now)
+	b.handle(t, e)
+	b.handle(t, e)
+	want(t, b.bus.moves, "prod opened warning")
+}
+
+func TestFault_23_ADeleteSeenBeforeTheCreateChangesNothing(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	b.handle(t, call("DeleteCluster", "prod", b.now.Add(time.Minute)))
+	b.handle(t, call("CreateCluster", "prod", b.now))
+	want(t, b.bus.moves, "prod opened warning") // it is there, whatever the events say
+}
+
+func TestFault_24_AnEventADayLateReportsTheStateOfToday(t *testing.T) {
+	b := newBench(t, flat("prod", 1))
+	b.handle(t, call("CreateCluster", "prod", b.now.Add(-24*time.Hour)))
+	want(t, b.bus.moves)
+}
+
+func TestFault_25_WhatNoEventToldTheNextScanFinds(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	b.handle(t, b.hourly())
+	b.world.Remove(target.Cluster("prod")) // no DeleteCluster event comes
+	b.now = b.now.Add(time.Hour)
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, "prod opened warning", "prod resolved info")
+}
+
+func TestFault_27_AnEventWithoutAClusterLooksAtItsRegion(t *testing.T) {
+	b := newBench(t, flat("a", 6), flat("b", 7))
+	b.handle(t, call("CreateCluster", "", b.now))
+	want(t, b.bus.moves, "a opened warning", "b opened critical")
+}
+
+func TestFault_29_AnEventOfAStrangerIsRefused(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	e := call("CreateCluster", "prod", b.now)
+	e.Account = "999999999999"
+	_, err := b.Handle(t.Context(), e)
+	if !worker.IsPermanent(err) || !strings.Contains(err.Error(), "999999999999") {
+		t.Errorf("got %v, want a permanent error that names the account", err)
+	}
+	if n := len(b.world.Calls()); n != 0 {
+		t.Errorf("%d kinds of calls were made for a stranger's event, want none", n)
+	}
+}
+
+func TestFault_62_ADeletedClusterClosesItsIncident(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	b.handle(t, b.hourly())
+	b.world.Remove(target.Cluster("prod"))
+	b.handle(t, call("DeleteCluster", "prod", b.now))
+	want(t, b.bus.moves, "prod opened warning", "prod resolved info")
+	inc, err := b.records.Incident(t.Context(), incident.ID(fleet.Finding{Check: etcdsize.Check, Cluster: target.Cluster("prod")}))
+	if err != nil || inc.Finding.Cause != etcdsize.CauseDeleted {
+		t.Errorf("the incident ended with cause %q (%v), want %q", inc.Finding.Cause, err, etcdsize.CauseDeleted)
+	}
+}
+
+func TestFault_33_WithoutALedgerCriticalFindingsAreToldOnceAnHour(t *testing.T) {
+	b := newBench(t, flat("full", 7.5), flat("warm", 6))
+	b.store.down = true
+	b.handle(t, b.hourly())
+	if _, err := b.Handle(t.Context(), b.hourly()); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("a second delivery in the hour: %v, want it left to the queue", err)
+	}
+	five := b.hourly()
+	five.Cadence = events.FiveMinutes
+	if _, err := b.Handle(t.Context(), five); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("a five-minute scan: %v, want it left to the queue", err)
+	}
+	b.now = b.now.Add(time.Hour)
+	b.handle(t, b.hourly())
+	if wanted := []string{"12:00: 1", "13:00: 1"}; !slices.Equal(b.alarms, wanted) {
+		t.Errorf("told %q, want %q", b.alarms, wanted)
+	}
+	want(t, b.bus.moves)
+}
+
+func TestFault_35_ARunThatOverlapsAnotherEndsClean(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	lease, err := b.records.Lease(t.Context(), "etcdsize/hourly/"+target.String(), "the other run", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := b.handle(t, b.hourly()); said["skipped"] == nil {
+		t.Errorf("said %v, want that it was skipped", said)
+	}
+	want(t, b.bus.moves)
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, "prod opened warning")
+}
+
+func TestFault_34_TheLeaseOfADeadRunExpires(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	if _, err := b.records.Lease(t.Context(), "etcdsize/hourly/"+target.String(), "a run that died", 5*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	b.now = b.now.Add(6 * time.Minute)
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, "prod opened warning")
+}
+
+func TestFault_58_WhatTheBusDidNotTakeTheOutboxKeeps(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	b.bus.down = errors.New("the bus is down")
+	if said := b.handle(t, b.hourly()); said["unannounced"] != int64(1) {
+		t.Errorf("said %v, want one unannounced move", said)
+	}
+	want(t, b.bus.moves)
+	b.bus.down = nil
+	if n, err := b.Outbox.Flush(t.Context()); n != 1 || err != nil {
+		t.Fatalf("flushed %d, %v; want the one that was left", n, err)
+	}
+	want(t, b.bus.moves, "prod opened warning")
+	if n, err := b.Outbox.Flush(t.Context()); n != 0 || err != nil {
+		t.Errorf("flushed %d more, %v; want none", n, err)
+	}
+}
+
+func TestAnEventThatNobodySentHereIsPermanentlyRefused(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.Handle(t.Context(), &events.Tick{}); !worker.IsPermanent(err) {
+		t.Errorf("got %v, want a permanent error", err)
+	}
+}

@@ -1,0 +1,115 @@
+package incident_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/incident"
+)
+
+var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func saw(o fleet.Outcome, s fleet.Severity, cause string) fleet.Finding {
+	return fleet.Finding{
+		Check: "etcd-size", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: "prod"},
+		Outcome: o, Severity: s, Cause: cause,
+	}
+}
+
+func TestNext(t *testing.T) {
+	type step struct {
+		saw      fleet.Finding
+		turn     incident.Transition
+		state    incident.State
+		severity fleet.Severity
+		revision int
+	}
+	pass := saw(fleet.Pass, fleet.Info, "")
+	warn, crit := saw(fleet.Fail, fleet.Warning, "filling"), saw(fleet.Fail, fleet.Critical, "filling")
+	unseen := saw(fleet.Unknown, fleet.Warning, "no-datapoint")
+	for name, steps := range map[string][]step{
+		"a pass opens nothing": {{pass, incident.Quiet, "", fleet.Info, 0}},
+		"a cluster's whole trouble is three moves": {
+			{warn, incident.WasOpened, incident.Open, fleet.Warning, 1},
+			{warn, incident.Refreshed, incident.Open, fleet.Warning, 1},
+			{crit, incident.WasChanged, incident.Open, fleet.Critical, 2},
+			{crit, incident.Refreshed, incident.Open, fleet.Critical, 2},
+			{pass, incident.WasResolved, incident.Resolved, fleet.Info, 3},
+			{pass, incident.Quiet, incident.Resolved, fleet.Info, 3},
+		},
+		"what cannot be read any more stays open and as severe": {
+			{crit, incident.WasOpened, incident.Open, fleet.Critical, 1},
+			{unseen, incident.WasChanged, incident.Open, fleet.Critical, 2},
+			{unseen, incident.Refreshed, incident.Open, fleet.Critical, 2},
+			{crit, incident.WasChanged, incident.Open, fleet.Critical, 3},
+		},
+		"unknown alone opens, as unknown is never fine": {
+			{unseen, incident.WasOpened, incident.Open, fleet.Warning, 1},
+			{pass, incident.WasResolved, incident.Resolved, fleet.Info, 2},
+		},
+		"FAULT 62 a deleted cluster resolves": {
+			{warn, incident.WasOpened, incident.Open, fleet.Warning, 1},
+			{saw(fleet.NotApplicable, fleet.Info, "deleted"), incident.WasResolved, incident.Resolved, fleet.Info, 2},
+		},
+		"trouble that comes back opens again": {
+			{warn, incident.WasOpened, incident.Open, fleet.Warning, 1},
+			{pass, incident.WasResolved, incident.Resolved, fleet.Info, 2},
+			{crit, incident.WasOpened, incident.Open, fleet.Critical, 3},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var inc *incident.Incident
+			for i, s := range steps {
+				now := t0.Add(time.Duration(i) * time.Minute)
+				next, turn := incident.Next(inc, s.saw, now)
+				if turn != s.turn || next.State != s.state || next.Finding.Severity != s.severity || next.Revision != s.revision {
+					t.Fatalf("step %d: got %q, %s, %s, revision %d; want %q, %s, %s, revision %d",
+						i, turn, next.State, next.Finding.Severity, next.Revision, s.turn, s.state, s.severity, s.revision)
+				}
+				if turn.News() && (next.LastMove() != turn || !next.Changed.Equal(now)) {
+					t.Errorf("step %d: last move is %q at %s, want %q at %s", i, next.LastMove(), next.Changed, turn, now)
+				}
+				if turn != incident.Quiet {
+					inc = &next
+				}
+			}
+		})
+	}
+}
+
+func TestAResolvedIncidentRemembersItsWorst(t *testing.T) {
+	var inc *incident.Incident
+	for _, f := range []fleet.Finding{saw(fleet.Fail, fleet.Critical, ""), saw(fleet.Fail, fleet.Warning, ""), saw(fleet.Pass, fleet.Info, "")} {
+		next, _ := incident.Next(inc, f, t0)
+		inc = &next
+	}
+	if inc.Worst != fleet.Critical {
+		t.Errorf("worst = %s, want critical", inc.Worst)
+	}
+	again, _ := incident.Next(inc, saw(fleet.Fail, fleet.Warning, ""), t0)
+	if again.Worst != fleet.Warning {
+		t.Errorf("worst after opening again = %s, want that of the new life", again.Worst)
+	}
+}
+
+func TestNumbersAreNoNews(t *testing.T) {
+	a := saw(fleet.Fail, fleet.Warning, "filling")
+	a.Observed = "5.6 GB"
+	b := a
+	b.Observed = "5.7 GB"
+	inc, _ := incident.Next(nil, a, t0)
+	next, turn := incident.Next(&inc, b, t0)
+	if turn != incident.Refreshed || next.Finding.Observed != "5.7 GB" {
+		t.Errorf("got %q with %q, want refreshed with the new number", turn, next.Finding.Observed)
+	}
+}
+
+func TestAnObservationOlderThanTheKnownOneChangesNothing(t *testing.T) {
+	newer, older := saw(fleet.Fail, fleet.Critical, "filling"), saw(fleet.Pass, fleet.Info, "")
+	newer.At, older.At = t0.Add(time.Minute), t0
+	inc, _ := incident.Next(nil, newer, t0)
+	if next, turn := incident.Next(&inc, older, t0.Add(2*time.Minute)); turn != incident.Quiet || next.State != incident.Open {
+		t.Errorf("got %q and %s, want the newer observation to stand", turn, next.State)
+	}
+}
