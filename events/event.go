@@ -18,12 +18,12 @@ type Event interface {
 	Head() Header
 }
 
-// Header is the part of the EventBridge envelope that all events share.
+// Header is what all events share.
 type Header struct {
 	ID      string    // unique per event; redeliveries repeat it
-	Account string    // the account that the event speaks about
-	Region  string    // the region that the event speaks about
-	Time    time.Time // when it happened, not when it arrived
+	Account string    // the account that the event speaks about; may be empty for Tick and PendingNotices
+	Region  string    // the region that the event speaks about; may be empty for Tick and PendingNotices
+	Time    time.Time // when it happened, not when it arrived; UTC
 }
 
 // Head returns the header itself, so that embedding it makes an Event.
@@ -31,8 +31,8 @@ func (h Header) Head() Header { return h }
 
 // Tick is the beat of a schedule.
 type Tick struct {
-	Header
-	Cadence Cadence
+	Header  `json:"-"`
+	Cadence Cadence `json:"cadence"`
 }
 
 // Cadence names a schedule.
@@ -57,7 +57,7 @@ func (c Cadence) Interval() time.Duration {
 
 // TargetScan asks a function to look at one target.
 type TargetScan struct {
-	Header
+	Header  `json:"-"`   // account and region are the target's
 	Cadence Cadence      `json:"cadence"` // of the tick behind it
 	Target  fleet.Target `json:"target"`
 	// Clusters narrows the scan to these; empty means every cluster there is.
@@ -67,35 +67,38 @@ type TargetScan struct {
 // IncidentMoved says that an incident was opened, changed or resolved. It names
 // the incident; what is true of it is in the ledger.
 type IncidentMoved struct {
-	Header
-	SchemaVersion int            `json:"schemaVersion"`
-	Incident      string         `json:"incident"`   // incident.ID
-	Transition    string         `json:"transition"` // opened, changed, resolved
+	Header        `json:"-"`     // account and region are the cluster's
+	SchemaVersion int            `json:"schemaVersion"` // Message and Entry always write SchemaVersion
+	Incident      string         `json:"incident"`      // incident.ID
+	Transition    string         `json:"transition"`    // opened, changed, resolved
 	Revision      int            `json:"revision"`
 	Severity      fleet.Severity `json:"severity"`
 	Finding       fleet.Finding  `json:"finding"`
 }
 
 // PendingNotices asks notify to tell whatever is still untold.
-type PendingNotices struct{ Header }
+type PendingNotices struct {
+	Header `json:"-"`
+}
 
 // EKSCall is a call of the EKS API that CloudTrail saw succeed.
 type EKSCall struct {
 	Header
 	Call      string // CreateCluster, DeleteCluster, ...
 	Cluster   string // grammar checked; empty when the record leaves it out: look at the whole region
-	Principal string // ARN of the role behind the session, else of the caller
+	Principal string // ARN of the role behind the session, else of the caller; empty when the record has neither
 }
 
 // KMSCall is a call of the KMS API that can hurt or heal a key.
 type KMSCall struct {
 	Header
 	Call      string
-	Keys      []string // ARNs, from the record's resources
+	Keys      []string // ARNs, sorted; empty when the record names none: look at every key of the region
 	Principal string
 }
 
-// Health is an AWS Health event about EKS.
+// Health is an AWS Health event about EKS. An organisation's view receives those
+// of other accounts: the header names the affected account and region.
 type Health struct {
 	Header
 	TypeCode string    // such as AWS_EKS_PLANNED_LIFECYCLE_EVENT
@@ -103,6 +106,6 @@ type Health struct {
 	Status   string    // open, closed, upcoming; empty when not said
 	Start    time.Time // zero when not said
 	End      time.Time // zero when not said
-	Entities []string  // ARNs or names of what is affected
-	Text     string    // the English description
+	Entities []string  // ARNs or names of what is affected, unchecked: compare, never request
+	Text     string    // the English description, unchecked: for people
 }

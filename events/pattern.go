@@ -1,0 +1,62 @@
+package events
+
+// Pattern is an EventBridge event pattern: a field matches when it has one of
+// the listed values. Its JSON is what a rule takes.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
+type Pattern struct {
+	Source     []string       `json:"source"`
+	DetailType []string       `json:"detail-type"`
+	Detail     *DetailPattern `json:"detail,omitempty"`
+}
+
+// DetailPattern selects by the fields of the detail.
+type DetailPattern struct {
+	EventSource []string `json:"eventSource,omitempty"`
+	EventName   []string `json:"eventName,omitempty"`
+	ReadOnly    []bool   `json:"readOnly,omitempty"`
+	ErrorCode   []Exists `json:"errorCode,omitempty"`
+	Service     []string `json:"service,omitempty"`
+}
+
+// Exists matches a field by its being there.
+type Exists struct {
+	Exists bool `json:"exists"`
+}
+
+// The patterns of the product's rules. Each selects what Decode makes an event
+// of, so that nothing is paid for that is then ignored.
+var (
+	// EKSCalls are the successful calls that any check depends on.
+	EKSCalls = calls(sourceEKS, []string{typeAPICall}, endpointEKS, eksCalls)
+	// EtcdSizeCalls are those of them that change which clusters there are, or
+	// how large their etcd may become.
+	EtcdSizeCalls = calls(sourceEKS, []string{typeAPICall}, endpointEKS, []string{CreateCluster, DeleteCluster, UpdateClusterConfig})
+	// KMSCalls hurt or heal a key.
+	KMSCalls = calls(sourceKMS, []string{typeAPICall, typeServiceEvent}, endpointKMS, kmsCalls)
+	// HealthEvents are about EKS.
+	HealthEvents = Pattern{
+		Source:     []string{sourceHealth},
+		DetailType: []string{typeHealth},
+		Detail:     &DetailPattern{Service: []string{healthService}},
+	}
+	// Findings are what our own bus carries of incidents.
+	Findings = Pattern{
+		Source:     []string{Source},
+		DetailType: []string{typeFindingOpened, typeFindingChanged, typeFindingResolved},
+	}
+)
+
+// calls selects the named calls that succeeded. The names alone would not do:
+// Redshift has a CreateCluster too.
+func calls(source string, types []string, endpoint string, names []string) Pattern {
+	return Pattern{
+		Source:     []string{source},
+		DetailType: types,
+		Detail: &DetailPattern{
+			EventSource: []string{endpoint},
+			EventName:   names,
+			ReadOnly:    []bool{false},
+			ErrorCode:   []Exists{{false}},
+		},
+	}
+}
