@@ -5,12 +5,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -20,8 +17,10 @@ import (
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/bus"
 	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
+	"github.com/eks-steward/eks-steward/internal/notify"
 	"github.com/eks-steward/eks-steward/internal/notify/sns"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/worker"
@@ -43,19 +42,18 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the AWS configuration: %w", err)
 	}
+	topic := sns.New(awssns.NewFromConfig(cfg), env.Topic)
 	records := ledger.New(dynamo.New(dynamodb.NewFromConfig(cfg), env.Table), time.Now)
 	h := &handler.Handler{
 		Source: awsfleet.New(cfg),
 		Ledger: records,
 		Leases: records,
 		Outbox: outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
-		Alarm:  sns.New(awssns.NewFromConfig(cfg), env.Topic).Alarm,
-		Now:    time.Now,
+		Alarm: func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
+			return topic.Post(ctx, notify.Emergency(critical, bucket, cause.Error()))
+		},
+		Now: time.Now,
 	}
-	w := worker.Worker{
-		Function: "etcdsize", Handle: worker.Each(h.Handle), Now: time.Now,
-		Log: slog.New(lambdacontext.NewLogHandler()), Metrics: os.Stdout, Margin: 5 * time.Second,
-	}
-	lambda.Start(w.Batch)
+	worker.Start("etcdsize", worker.Each(h.Handle))
 	return nil
 }

@@ -44,7 +44,7 @@ func measured(r Reading, size fleet.Point, limit float64, held fleet.Severity, r
 
 	f := fleet.Finding{
 		Check: Check, Cluster: r.Cluster, Outcome: fleet.Pass, At: now,
-		Title:    fmt.Sprintf("etcd of %s is %s full", r.Cluster.Name, percent(g.percent())),
+		Title:    g.title(r.Cluster.Name),
 		Reason:   reason,
 		Observed: fmt.Sprintf("%s of %s (%s)", gigabytes(size.Bytes), gigabytes(limit), percent(g.percent())),
 		Expected: fmt.Sprintf("below %s, and not predicted to be full within %s", percent(rules.WarnPercent), words(rules.GrowthHorizon)),

@@ -62,6 +62,10 @@ func TestDecide(t *testing.T) {
 			reading: reading(fleet.Series{Points: every5(72, line(4*gb, 1.2*gb))}),
 			want:    want{fleet.Fail, fleet.Warning, "filling", "full within 4 h"},
 		},
+		"growth of the last hour alone counts": {
+			reading: reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return 4*gb + 1.5*gb*max(0, 1.25-ago) })}),
+			want:    want{fleet.Fail, fleet.Warning, "filling", "full within 4 h"},
+		},
 		"slower growth passes":                {reading: reading(fleet.Series{Points: every5(72, line(4*gb, 0.5*gb))}), want: want{outcome: fleet.Pass}},
 		"a burst of ten minutes is no growth": {reading: reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return 3*gb + map[bool]float64{true: gb}[ago < 0.15] })}), want: want{outcome: fleet.Pass}},
 		"nearly full for ten minutes is critical whatever the live data": {
@@ -166,14 +170,14 @@ func TestTheForecastStatesItsUncertainty(t *testing.T) {
 	for _, fact := range f.Facts {
 		facts[fact.Label] = fact.Value
 	}
-	if got, want := facts["Growth"], "+100 MB/h (+100 to +100)"; got != want {
+	if got, want := facts["Growth"], "+100 MB/h (+100 to +100) in the last 5 h 55 min"; got != want {
 		t.Errorf("growth = %q, want %q", got, want)
 	}
 	if got, want := facts["Time to full"], "20 h (20 h to 20 h)"; got != want {
 		t.Errorf("time to full = %q, want %q", got, want)
 	}
 	f = etcdsize.Decide(reading(fleet.Series{Points: every5(5, line(6*gb, 0.1*gb))}), fleet.Info, rules, limits, now)
-	if got := f.Facts[1].Value; !strings.HasPrefix(got, "no forecast: only 5 datapoints") {
+	if got := f.Facts[1].Value; !strings.HasPrefix(got, "no forecast: 5 of the 12 datapoints") {
 		t.Errorf("time to full = %q, want no forecast and why", got)
 	}
 }

@@ -117,17 +117,26 @@ func crosses(t Trend, bytes float64, within time.Duration) bool {
 	return t.Growing() && t.At(t.End.Add(within)) > bytes
 }
 
-// forecast draws the line of the growth horizon, as what happened lately says
-// more about the next hours; of the whole history where that is too short.
+// burst is the shortest time over which growth counts.
+const burst = time.Hour
+
+// forecast draws lines through the last hour, the growth horizon and the whole
+// history, and takes the steepest that can be told from noise: what began to
+// grow lately is full before the long view notices. Where none grows, it is the
+// longest line that there is.
 func forecast(s fleet.Series, rules Rules) (Trend, error) {
 	last, ok := s.Last()
 	if !ok {
 		return FitTrend(nil)
 	}
-	if t, err := FitTrend(since(s, last.At.Add(-rules.GrowthHorizon)).Points); err == nil {
-		return t, nil
+	best, err := FitTrend(s.Points)
+	for _, window := range []time.Duration{rules.GrowthHorizon, burst} {
+		t, e := FitTrend(since(s, last.At.Add(-window)).Points)
+		if e == nil && t.Growing() && (!best.Growing() || t.Slope > best.Slope) {
+			best, err = t, nil
+		}
 	}
-	return FitTrend(s.Points)
+	return best, err
 }
 
 func since(s fleet.Series, t time.Time) fleet.Series {

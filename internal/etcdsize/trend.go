@@ -17,6 +17,7 @@ type Trend struct {
 	Slope     float64 // bytes per second
 	Low, High float64 // bounds of the slope
 	Level     float64 // bytes at End, on the line
+	Begin     time.Time
 	End       time.Time
 }
 
@@ -44,13 +45,13 @@ func FitTrend(points []fleet.Point) (Trend, error) {
 	points = thin(sinceReclaim(points), maxPoints)
 	n := len(points)
 	if n < minPoints {
-		return Trend{}, fmt.Errorf("only %d datapoints since the database last shrank, %d are needed", n, minPoints)
+		return Trend{}, fmt.Errorf("%d of the %d datapoints it takes since the database last shrank", n, minPoints)
 	}
 	if span := points[n-1].At.Sub(points[0].At); span < minSpan {
-		return Trend{}, fmt.Errorf("the datapoints span %s, at least %s is needed", span, minSpan)
+		return Trend{}, fmt.Errorf("the datapoints span %s of the %s it takes", words(span), words(minSpan))
 	}
 	slopes := pairSlopes(points)
-	t := Trend{Slope: median(slopes), End: points[n-1].At}
+	t := Trend{Slope: median(slopes), Begin: points[0].At, End: points[n-1].At}
 	spread := z * math.Sqrt(float64(n*(n-1)*(2*n+5))/18)
 	low := int((float64(len(slopes)) - spread) / 2)
 	t.Low, t.High = slopes[max(low, 0)], slopes[min(len(slopes)-1-low, len(slopes)-1)]

@@ -20,6 +20,17 @@ const (
 		"4. If the data are needed, move to a larger control-plane tier: its limit is higher."
 )
 
+// title says how full it is, and when that is not what is wrong, how soon it
+// will be full.
+func (g gauge) title(cluster string) string {
+	full := fmt.Sprintf("etcd of %s is %s full", cluster, percent(g.percent()))
+	if g.percent() < g.rules.WarnPercent && g.fullSoon() {
+		likely, _, _ := g.trend.Reaches(g.limit)
+		return fmt.Sprintf("%s and will be full in %s", full, words(likely))
+	}
+	return full
+}
+
 // facts are the numbers behind a finding, most telling first.
 func (g gauge) facts(r Reading) []fleet.Fact {
 	facts := []fleet.Fact{{Label: "Growth", Value: g.growth()}}
@@ -52,9 +63,10 @@ func tier(r Reading) string {
 func (g gauge) growth() string {
 	switch {
 	case g.trendErr != nil:
-		return "unknown: " + g.trendErr.Error()
+		return "unknown"
 	case g.trend.Growing() || g.trend.High < 0:
-		return fmt.Sprintf("%+.0f MB/h (%+.0f to %+.0f)", perHour(g.trend.Slope), perHour(g.trend.Low), perHour(g.trend.High))
+		return fmt.Sprintf("%+.0f MB/h (%+.0f to %+.0f) in the last %s",
+			perHour(g.trend.Slope), perHour(g.trend.Low), perHour(g.trend.High), words(g.trend.End.Sub(g.trend.Begin)))
 	}
 	return "flat"
 }

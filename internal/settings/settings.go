@@ -49,7 +49,7 @@ type Parse func(name string, data []byte) (*config.File, error)
 func Current(ctx context.Context, l Accepted) (*config.File, error) {
 	a, err := l.AcceptedConfig(ctx)
 	if errors.Is(err, ledger.ErrAbsent) {
-		return nil, fmt.Errorf("no configuration has been accepted yet: dispatch accepts one at its next tick, or says in its log why not")
+		return nil, fmt.Errorf("no configuration has been accepted yet: dispatch accepts one at its next tick, or says in its log why not: %w", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the accepted configuration: %w", err)

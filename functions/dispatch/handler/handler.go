@@ -41,7 +41,7 @@ type Queue interface {
 
 // Configuration finds the configuration to go by, with the finding about its
 // file.
-type Configuration func(ctx context.Context, now time.Time) (*config.File, fleet.Finding, error)
+type Configuration func(ctx context.Context) (*config.File, fleet.Finding, error)
 
 // Handler is the function with everything it needs.
 type Handler struct {
@@ -111,7 +111,7 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 // configure finds the configuration to go by and records what there is to say
 // of its file. Without any configuration there is nothing to dispatch.
 func (h *Handler) configure(ctx context.Context) (*config.File, error) {
-	conf, finding, err := h.Configuration(ctx, h.Now())
+	conf, finding, err := h.Configuration(ctx)
 	_, _, recorded := h.Outbox.Record(ctx, []fleet.Finding{finding})
 	if errors.Is(recorded, ledger.ErrUnavailable) {
 		recorded = nil // the next tick says it again; scans must not wait for it

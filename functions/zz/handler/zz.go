@@ -1,0 +1,6 @@
+// Package zz is a probe.
+package zz
+
+import "github.com/goccy/go-yaml"
+
+var _ yaml.Decoder

@@ -1,0 +1,142 @@
+// Package awsfleet reads clusters, limits and sizes from AWS with the SDK, and
+// says in the fleet's words what it could not read. It decides nothing about a
+// cluster, and it never writes: every action it calls is a read, besides
+// assuming the role of a target.
+package awsfleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// Fleet reads targets. It may be used by several goroutines, and is meant to
+// live as long as its process: it keeps the credentials of every role and the
+// clients of every region that it was asked for.
+type Fleet struct {
+	hub        aws.Config
+	sts        *sts.Client
+	externalID string
+
+	mu      sync.Mutex
+	roles   map[string]aws.CredentialsProvider // by ARN
+	regions map[place]clients
+}
+
+// place is where a client works: as whom, and in which region.
+type place struct{ role, region string }
+
+type clients struct {
+	eks        *eks.Client
+	cloudwatch *cloudwatch.Client
+}
+
+// Option adjusts a Fleet.
+type Option func(*Fleet)
+
+// ExternalID is sent with every AssumeRole, for roles whose trust policy asks
+// for one.
+func ExternalID(id string) Option {
+	return func(f *Fleet) { f.externalID = id }
+}
+
+// New returns a Fleet that starts from the credentials, region and endpoints of
+// hub. How calls are retried is the Fleet's own affair.
+func New(hub aws.Config, options ...Option) *Fleet {
+	hub.Retryer = patient
+	hub.APIOptions = append(slices.Clone(hub.APIOptions), middleware.AddUserAgentKey(name))
+	f := &Fleet{
+		hub:     hub,
+		sts:     sts.NewFromConfig(hub),
+		roles:   map[string]aws.CredentialsProvider{},
+		regions: map[place]clients{},
+	}
+	for _, option := range options {
+		option(f)
+	}
+	return f
+}
+
+// name is what AWS's logs show of us: the user agent's suffix and the name of
+// the sessions.
+const name = "eks-steward"
+
+// The SDK's three attempts lose calls where many clusters are described at
+// once; the adaptive mode learns the rate that the account allows. A wait
+// between two attempts ends with the context. Twenty seconds, the SDK's own
+// bound, would let one call sleep through most of a function's time.
+const (
+	attempts   = 10
+	maxBackoff = 8 * time.Second
+)
+
+func patient() aws.Retryer {
+	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
+			s.MaxAttempts = attempts
+			s.MaxBackoff = maxBackoff
+			s.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
+		})
+	})
+}
+
+// Identity returns the account and the ARN that the hub's credentials belong to.
+func (f *Fleet) Identity(ctx context.Context) (account, arn string, err error) {
+	out, err := f.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", "", refusal.Of("sts:GetCallerIdentity", err)
+	}
+	return aws.ToString(out.Account), aws.ToString(out.Arn), nil
+}
+
+// at returns the clients for a target.
+func (f *Fleet) at(t fleet.Target) clients {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := place{t.Role, t.Region}
+	c, ok := f.regions[p]
+	if !ok {
+		cfg := f.hub.Copy()
+		cfg.Region = t.Region
+		cfg.Credentials = f.credentials(t.Role)
+		c = clients{eks: eks.NewFromConfig(cfg), cloudwatch: cloudwatch.NewFromConfig(cfg)}
+		f.regions[p] = c
+	}
+	return c
+}
+
+// pages follows page tokens until there are no more. A token that was seen
+// before would go round for ever: it ends the reading with LoopingPages.
+func pages(action string, read func(token *string) (next *string, err error)) error {
+	seen := map[string]bool{}
+	var token *string
+	for {
+		next, err := read(token)
+		if err != nil {
+			return refusal.Of(action, err)
+		}
+		if aws.ToString(next) == "" {
+			return nil
+		}
+		if seen[*next] {
+			return &fleet.Trouble{
+				Kind: fleet.LoopingPages, Action: action,
+				Err: fmt.Errorf("page %d of the answer points back to a page that was read before: the list may be incomplete", len(seen)+1),
+			}
+		}
+		seen[*next] = true
+		token = next
+	}
+}

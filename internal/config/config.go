@@ -1,0 +1,111 @@
+// Package config is the product's configuration: the run-time file that names
+// what is watched and how strictly, and the environment that the deployment
+// gives to each function. It decides what a good configuration is and which
+// values hold for a cluster. It never reads a file, a bucket or the process
+// environment, and it knows no YAML: package yamlfile turns text into the Node
+// tree that Build judges, so that a function which only reads an accepted
+// configuration links no YAML parser.
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// SchemaVersion is the version of the run-time file that this release reads.
+const SchemaVersion = 1
+
+// MaxBytes bounds the run-time file, so that what is accepted fits one item of
+// the ledger (DynamoDB: 400 KB) together with its keys.
+const MaxBytes = 350 << 10
+
+// OwnCredentials as a role means that nothing is assumed.
+const OwnCredentials = "none"
+
+// File is the run-time file. Build and Decode return only valid ones. What each
+// key means, its unit and its bounds stand in Keys.
+type File struct {
+	SchemaVersion int        `json:"schemaVersion"`
+	Accounts      []Account  `json:"targets"`
+	EtcdSize      EtcdSize   `json:"etcdSize"`
+	Notify        Notify     `json:"notify"`
+	Overrides     []Override `json:"overrides"`
+
+	name  string         // as told to Build
+	lines map[string]int // by path, the line of every value that Explain may name
+}
+
+// Account is one account and its regions: as many targets as it has regions.
+type Account struct {
+	Account string   `json:"account"`
+	Regions []string `json:"regions"`
+	Role    string   `json:"role"` // ARN, OwnCredentials, or empty for the usual reader role
+}
+
+// EtcdSize are the thresholds of the check etcd-size. Its fields are those of
+// etcdsize.Rules, in the same order, so that one converts to the other.
+type EtcdSize struct {
+	WarnPercent       float64       `json:"warnPercent"`
+	CriticalPercent   float64       `json:"criticalPercent"`
+	HysteresisPercent float64       `json:"hysteresisPercent"`
+	WatchPercent      float64       `json:"watchPercent"`
+	StandardLimitGB   float64       `json:"standardLimitGB"`
+	StaleAfter        time.Duration `json:"staleAfter"`
+	History           time.Duration `json:"history"`
+	GrowthHorizon     time.Duration `json:"growthHorizon"`
+}
+
+// Notify says who hears of what.
+type Notify struct {
+	DigestAbove int            `json:"digestAbove"`
+	MinSeverity fleet.Severity `json:"minSeverity"`
+	TimeZone    string         `json:"timeZone"`
+	SNS         string         `json:"sns"` // SNSAlways or SNSFallback
+	Slack       bool           `json:"slack"`
+}
+
+// When a message goes to SNS.
+const (
+	SNSAlways   = "always"   // every message
+	SNSFallback = "fallback" // only what Slack did not take
+)
+
+// Location is the time zone of the messages. The error says that the zone is
+// unknown here, which also happens where no time zone database is embedded.
+func (n Notify) Location() (*time.Location, error) {
+	zone, err := time.LoadLocation(n.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("time zone %q: %w", n.TimeZone, err)
+	}
+	return zone, nil
+}
+
+// Override holds other thresholds for the clusters that it matches. EtcdSize is
+// complete: what the file leaves out was taken from the file's own thresholds.
+type Override struct {
+	Match    Match    `json:"match"`
+	EtcdSize EtcdSize `json:"etcdSize"`
+}
+
+// Match selects clusters. A list that is not given matches everything; all
+// lists that are given must match.
+type Match struct {
+	Accounts []string `json:"accounts"`
+	Regions  []string `json:"regions"`
+	Names    []string `json:"names"` // patterns of path.Match
+}
+
+// Default is the configuration of a file that sets nothing. It watches nothing
+// either: a file must name its targets.
+func Default() *File {
+	return &File{
+		SchemaVersion: SchemaVersion,
+		EtcdSize: EtcdSize{
+			WarnPercent: 70, CriticalPercent: 85, HysteresisPercent: 5, WatchPercent: 50, StandardLimitGB: 8,
+			StaleAfter: 20 * time.Minute, History: 6 * time.Hour, GrowthHorizon: 4 * time.Hour,
+		},
+		Notify: Notify{DigestAbove: 5, MinSeverity: fleet.Warning, TimeZone: "UTC", SNS: SNSAlways, Slack: true},
+	}
+}

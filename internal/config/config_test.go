@@ -1,0 +1,369 @@
+package config_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
+	"github.com/eks-steward/eks-steward/internal/etcdsize"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// The thresholds convert to those of the check, field by field.
+var _ = etcdsize.Rules(config.EtcdSize{})
+
+func parse(t *testing.T, text string) *config.File {
+	t.Helper()
+	f, err := yamlfile.Parse("steward.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+const sample = `schemaVersion: 1
+targets:
+  - account: "111122223333"
+    regions: [eu-west-1, us-east-1]
+  - account: "444455556666"
+    regions: [cn-north-1]
+    role: none
+etcdSize:
+  warnPercent: 65
+notify: {timeZone: Europe/Berlin}
+overrides:
+  - match: {names: ["prod-*", "pay?"], accounts: ["111122223333"]}
+    etcdSize:
+      warnPercent: 60
+  - match: {names: ["prod-legacy"]}
+    etcdSize: {warnPercent: 80, criticalPercent: 90}
+  - match: {regions: [us-east-1]}
+    etcdSize: {history: 3h, growthHorizon: 2h}
+`
+
+// paths lists every path of a type as Key.Path writes it.
+func paths(t reflect.Type, prefix string) []string {
+	var all []string
+	if prefix != "" {
+		all = append(all, prefix)
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if name := t.Field(i).Tag.Get("json"); name != "" {
+				all = append(all, paths(t.Field(i).Type, strings.TrimPrefix(prefix+"."+name, "."))...)
+			}
+		}
+	case reflect.Slice:
+		all = append(all, paths(t.Elem(), prefix+"[]")...)
+	}
+	return all
+}
+
+func TestEveryFieldHasItsKeyAndEveryKeyItsField(t *testing.T) {
+	fields := paths(reflect.TypeFor[config.File](), "")
+	for _, p := range fields {
+		key, ok := config.KeyOf(p)
+		switch {
+		case !ok:
+			t.Errorf("%s has no Key", p)
+		case key.Want == "":
+			t.Errorf("%s does not say what it wants", p)
+		case key.Doc == "" && !strings.HasSuffix(p, "[]"):
+			t.Errorf("%s is not documented", p)
+		}
+	}
+	for _, key := range config.Keys {
+		if !slices.Contains(fields, key.Path) {
+			t.Errorf("%s is no field of File", key.Path)
+		}
+	}
+}
+
+func TestFormsAgreeWithThoseOfFleet(t *testing.T) {
+	account, _ := config.KeyOf("targets[].account")
+	region, _ := config.KeyOf("targets[].regions[]")
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.StringMatching(`[0-9a]{11,13}`).Draw(t, "account")
+		if account.Pattern.MatchString(a) != (fleet.ValidAccount(a) == nil) {
+			t.Errorf("account %q: config and fleet disagree", a)
+		}
+		r := rapid.StringMatching(`[a-zA-Z]{1,5}(-[a-z]{0,4}){0,4}-?[0-9]{0,3}`).Draw(t, "region")
+		if region.Pattern.MatchString(r) != (fleet.ValidRegion(r) == nil) {
+			t.Errorf("region %q: config and fleet disagree", r)
+		}
+	})
+}
+
+func TestFault_08_TheUsualRoleIsInThePartitionOfItsRegion(t *testing.T) {
+	for region, partition := range map[string]string{
+		"eu-west-1": "aws", "ap-southeast-5": "aws", "us-east-1": "aws",
+		"cn-north-1": "aws-cn", "cn-northwest-1": "aws-cn",
+		"us-gov-west-1": "aws-us-gov",
+		"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
+		"eusc-de-east-1": "aws-eusc",
+	} {
+		f := parse(t, fmt.Sprintf("schemaVersion: 1\ntargets: [{account: \"111122223333\", regions: [%s]}]\n", region))
+		want := []fleet.Target{{Account: "111122223333", Region: region, Role: "arn:" + partition + ":iam::111122223333:role/steward-reader"}}
+		if got := f.Targets(); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", region, got, want)
+		}
+	}
+}
+
+func TestTargetsAreEveryPairOfAccountAndRegion(t *testing.T) {
+	want := []fleet.Target{
+		{Account: "111122223333", Region: "eu-west-1", Role: "arn:aws:iam::111122223333:role/steward-reader"},
+		{Account: "111122223333", Region: "us-east-1", Role: "arn:aws:iam::111122223333:role/steward-reader"},
+		{Account: "444455556666", Region: "cn-north-1"},
+	}
+	if got := parse(t, sample).Targets(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestTheFirstOverrideThatMatchesApplies(t *testing.T) {
+	f := parse(t, sample)
+	for name, c := range map[string]struct {
+		cluster string // account/region/name
+		want    string // warn, critical, history, growth horizon
+	}{
+		"no override matches":                              {"111122223333/eu-west-1/dev", "65 85 6h 4h"},
+		"a pattern matches in its account":                 {"111122223333/eu-west-1/prod-a", "60 85 6h 4h"},
+		"a question mark is one character":                 {"111122223333/eu-west-1/pay2", "60 85 6h 4h"},
+		"all lists must match":                             {"444455556666/cn-north-1/prod-a", "65 85 6h 4h"},
+		"the first wins over the second":                   {"111122223333/eu-west-1/prod-legacy", "60 85 6h 4h"},
+		"the second where the first does not match":        {"444455556666/cn-north-1/prod-legacy", "80 90 6h 4h"},
+		"a region's history holds whatever else applies":   {"111122223333/us-east-1/prod-a", "60 85 3h 4h"},
+		"a whole target has no name to match":              {"111122223333/us-east-1/", "65 85 3h 2h"},
+		"a cluster of no target has the file's thresholds": {"777788889999/eu-west-1/x", "65 85 6h 4h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := strings.Split(c.cluster, "/")
+			s := f.EtcdSizeFor(fleet.ClusterID{Account: p[0], Region: p[1], Name: p[2]})
+			got := fmt.Sprintf("%g %g %s %s", s.WarnPercent, s.CriticalPercent, config.Brief(s.History), config.Brief(s.GrowthHorizon))
+			if got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestExplainAgreesWithTheEffectiveValues(t *testing.T) {
+	f := parse(t, sample)
+	id := fleet.ClusterID{Account: "111122223333", Region: "us-east-1", Name: "prod-a"}
+	want := []config.Explained{
+		{Path: "etcdSize.warnPercent", Value: "60", From: "overrides[0] at steward.yaml:14"},
+		{Path: "etcdSize.criticalPercent", Value: "85", From: "default"},
+		{Path: "etcdSize.hysteresisPercent", Value: "5", From: "default"},
+		{Path: "etcdSize.watchPercent", Value: "50", From: "default"},
+		{Path: "etcdSize.standardLimitGB", Value: "8", From: "default"},
+		{Path: "etcdSize.staleAfter", Value: "20m", From: "default"},
+		{Path: "etcdSize.history", Value: "3h", From: "overrides[2] at steward.yaml:18"},
+		{Path: "etcdSize.growthHorizon", Value: "4h", From: "default"},
+		{Path: "notify.digestAbove", Value: "5", From: "default"},
+		{Path: "notify.minSeverity", Value: "warning", From: "default"},
+		{Path: "notify.timeZone", Value: "Europe/Berlin", From: "steward.yaml:10"},
+		{Path: "notify.sns", Value: "always", From: "default"},
+		{Path: "notify.slack", Value: "true", From: "default"},
+	}
+	if got := f.Explain(id); !slices.Equal(got, want) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+}
+
+func TestKeysPerTargetAreThoseThatATargetDecides(t *testing.T) {
+	// An override of the whole region sets every key; one by name is matched
+	// first. What still comes from the region's is what holds per target.
+	f := config.Default()
+	region := reflect.ValueOf(&f.EtcdSize).Elem()
+	other := f.EtcdSize
+	for i := range region.NumField() {
+		v := reflect.ValueOf(&other).Elem().Field(i)
+		if v.CanFloat() {
+			v.SetFloat(v.Float() + 1)
+		} else {
+			v.SetInt(v.Int() + int64(time.Minute))
+		}
+	}
+	f.Overrides = []config.Override{
+		{Match: config.Match{Names: []string{"*"}}, EtcdSize: f.EtcdSize},
+		{Match: config.Match{Regions: []string{"eu-west-1"}}, EtcdSize: other},
+	}
+	got := reflect.ValueOf(f.EtcdSizeFor(fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: "a"}))
+	for i := range got.NumField() {
+		name := got.Type().Field(i).Tag.Get("json")
+		key, _ := config.KeyOf("etcdSize." + name)
+		if fromTarget := !got.Field(i).Equal(region.Field(i)); fromTarget != key.PerTarget {
+			t.Errorf("%s: PerTarget is %t, but it is %t that the target decides it", name, key.PerTarget, fromTarget)
+		}
+	}
+}
+
+func TestHistoryFitsOneCloudWatchCall(t *testing.T) {
+	key, _ := config.KeyOf("etcdSize.history")
+	const queries, datapoints = 500, 100_800 // limits of one GetMetricData call
+	if points := queries * int(key.Longest/(5*time.Minute)); points > datapoints {
+		t.Errorf("%s of history are %d datapoints for %d clusters: CloudWatch returns %d", key.Longest, points, queries, datapoints)
+	}
+}
+
+// files draws valid run-time files as JSON, which is YAML as well.
+var files = rapid.Custom(func(t *rapid.T) []byte {
+	numbers := func(m map[string]any, key string, low, high int) {
+		if rapid.Bool().Draw(t, key+" given") {
+			m[key] = float64(rapid.IntRange(low*10, high*10).Draw(t, key)) / 10
+		}
+	}
+	size := func(watch, warn, critical int) map[string]any {
+		m := map[string]any{"criticalPercent": critical}
+		numbers(m, "watchPercent", 0, watch)
+		numbers(m, "warnPercent", warn, critical-1)
+		numbers(m, "hysteresisPercent", 0, 5)
+		return m
+	}
+	file := map[string]any{
+		"schemaVersion": 1,
+		"targets":       []any{map[string]any{"account": "012345678901", "regions": []string{"eu-west-1", "us-east-1"}}},
+		"etcdSize":      size(55, 60, 95),
+		"notify":        map[string]any{"minSeverity": rapid.SampledFrom([]string{"info", "warning", "critical"}).Draw(t, "severity"), "slack": rapid.Bool().Draw(t, "slack")},
+	}
+	if hours := rapid.IntRange(0, 16).Draw(t, "history"); hours > 0 {
+		file["etcdSize"].(map[string]any)["history"] = fmt.Sprintf("%dh", hours)
+	}
+	var overrides []any
+	for i := range rapid.IntRange(0, 4).Draw(t, "overrides") {
+		overrides = append(overrides, map[string]any{
+			"match":    map[string]any{"names": []string{fmt.Sprintf("prod-%d-*", i)}},
+			"etcdSize": size(55, 60, 97),
+		})
+	}
+	if overrides != nil {
+		file["overrides"] = overrides
+	}
+	data, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+})
+
+func TestDecodeIsTheInverseOfEncode(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f, err := yamlfile.Parse("steward.yaml", files.Draw(t, "file"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := config.Encode(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := config.Decode(data)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, data)
+		}
+		if !reflect.DeepEqual(got, f) {
+			t.Errorf("got\n%+v\nwant\n%+v", got, f)
+		}
+	})
+}
+
+func TestDecodeNeverMakesZerosOfDamage(t *testing.T) {
+	good, err := config.Encode(parse(t, sample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{
+		"nothing":            "",
+		"an empty object":    "{}",
+		"null":               "null",
+		"a null file":        `{"config":null}`,
+		"cut in the middle":  string(good[:len(good)/2]),
+		"a threshold of 0":   strings.Replace(string(good), `"warnPercent":65`, `"warnPercent":0`, 1),
+		"an unknown key":     strings.Replace(string(good), `"warnPercent":65`, `"warnPercent":65,"newer":1`, 1),
+		"a newer version":    strings.Replace(string(good), `"schemaVersion":1`, `"schemaVersion":2`, 1),
+		"a key given twice":  strings.Replace(string(good), `"warnPercent":65`, `"warnPercent":65,"warnPercent":66`, 1),
+		"brackets to no end": `{"config":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`,
+	} {
+		if data == string(good) {
+			t.Fatalf("%s: nothing was damaged", name)
+		}
+		if f, err := config.Decode([]byte(data)); err == nil {
+			t.Errorf("%s was decoded to %+v", name, f)
+		}
+	}
+}
+
+func TestDecodeNeedsNoTimeZoneDatabase(t *testing.T) {
+	data, err := config.Encode(parse(t, sample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := config.Decode([]byte(strings.Replace(string(data), "Europe/Berlin", "Europe/Atlantis", 1)))
+	if err != nil {
+		t.Fatalf("a function that tells no times was stopped by one: %v", err)
+	}
+	if _, err := f.Notify.Location(); err == nil {
+		t.Error("Location knows Atlantis")
+	}
+}
+
+func TestTheDefaultIsSoundButWatchesNothing(t *testing.T) {
+	data, err := config.Encode(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = config.Decode(data)
+	var problems config.Problems
+	if !errors.As(err, &problems) || len(problems) != 1 || !strings.HasPrefix(problems[0].Text, "targets is missing") {
+		t.Errorf("got %v, want only the missing targets", err)
+	}
+}
+
+func TestWhoDecodesLinksNoYAML(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dep := range strings.Lines(string(out)) {
+		if strings.Contains(dep, "yaml") || strings.Contains(dep, "jsonschema") {
+			t.Errorf("package config links %s", dep)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	good, err := yamlfile.Parse("steward.yaml", []byte(sample))
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := config.Encode(good)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{"config":{"schemaVersion":1}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := config.Decode(data)
+		if err != nil {
+			return
+		}
+		again, err := config.Encode(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if twice, err := config.Decode(again); err != nil || !reflect.DeepEqual(twice, file) {
+			t.Errorf("decoded again: %+v, %v; want %+v", twice, err, file)
+		}
+	})
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// readerRole is the role that the deployment creates in every watched account.
+const readerRole = "steward-reader"
+
+// Targets are all accounts and regions of the file, in its order, with the role
+// to assume; it is empty for the function's own credentials.
+func (f *File) Targets() []fleet.Target {
+	var targets []fleet.Target
+	for _, a := range f.Accounts {
+		for _, region := range a.Regions {
+			targets = append(targets, fleet.Target{Account: a.Account, Region: region, Role: a.roleIn(region)})
+		}
+	}
+	return targets
+}
+
+func (a Account) roleIn(region string) string {
+	switch a.Role {
+	case OwnCredentials:
+		return ""
+	case "":
+		return fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition(region), a.Account, readerRole)
+	}
+	return a.Role
+}
+
+// Partition is the AWS partition that a region belongs to, by the prefixes that
+// the AWS SDKs use; a region of no known prefix is in aws.
+func Partition(region string) string {
+	for _, p := range []struct{ prefix, partition string }{
+		{"cn-", "aws-cn"},
+		{"us-gov-", "aws-us-gov"},
+		{"us-iso-", "aws-iso"},
+		{"us-isob-", "aws-iso-b"},
+		{"eu-isoe-", "aws-iso-e"},
+		{"us-isof-", "aws-iso-f"},
+		{"eusc-", "aws-eusc"},
+	} {
+		if strings.HasPrefix(region, p.prefix) {
+			return p.partition
+		}
+	}
+	return "aws"
+}
+
+// EtcdSizeFor are the thresholds that hold for a cluster. Without a name they
+// are those of its account and region as a whole.
+func (f *File) EtcdSizeFor(c fleet.ClusterID) EtcdSize {
+	size, _ := f.sizes(c)
+	if c.Name != "" {
+		size = size.readAs(f.EtcdSizeFor(fleet.ClusterID{Account: c.Account, Region: c.Region}))
+	}
+	return size
+}
+
+// readAs takes over what holds for a whole target (Key.PerTarget).
+func (s EtcdSize) readAs(target EtcdSize) EtcdSize {
+	s.StandardLimitGB, s.History = target.StandardLimitGB, target.History
+	return s
+}
+
+// sizes are the thresholds of the first override that matches, and its path;
+// else the file's own.
+func (f *File) sizes(c fleet.ClusterID) (EtcdSize, string) {
+	for i, o := range f.Overrides {
+		if o.Match.matches(c) {
+			return o.EtcdSize, fmt.Sprintf("overrides[%d]", i)
+		}
+	}
+	return f.EtcdSize, ""
+}
+
+func (m Match) matches(c fleet.ClusterID) bool {
+	named := func(pattern string) bool {
+		ok, err := path.Match(pattern, c.Name)
+		return err == nil && ok && c.Name != ""
+	}
+	return (m.Accounts == nil || slices.Contains(m.Accounts, c.Account)) &&
+		(m.Regions == nil || slices.Contains(m.Regions, c.Region)) &&
+		(m.Names == nil || slices.ContainsFunc(m.Names, named))
+}
+
+// Explained is one effective value and where it comes from.
+type Explained struct {
+	Path  string `json:"path"`
+	Value string `json:"value"`
+	From  string `json:"from"` // default, file:line, or the override at file:line
+}
+
+// Explain lists the values that hold for a cluster, in the order of the file.
+func (f *File) Explain(c fleet.ClusterID) []Explained {
+	effective := *f
+	effective.EtcdSize = f.EtcdSizeFor(c)
+	_, override := f.sizes(c)
+	_, ofTarget := f.sizes(fleet.ClusterID{Account: c.Account, Region: c.Region})
+	var all []Explained
+	v := reflect.ValueOf(effective)
+	for i := range v.NumField() {
+		section := v.Type().Field(i).Tag.Get("json")
+		if v.Field(i).Kind() != reflect.Struct {
+			continue
+		}
+		for j, name := range names(v.Field(i).Type()) {
+			at, by := join(section, name), override
+			if key, _ := KeyOf(at); key.PerTarget {
+				by = ofTarget
+			}
+			all = append(all, Explained{Path: at, Value: written(v.Field(i).Field(j)), From: f.from(at, by)})
+		}
+	}
+	return all
+}
+
+// from says where the value at path comes from when an override applies.
+func (f *File) from(path, override string) string {
+	if line, ok := f.lines[join(override, path)]; ok && override != "" {
+		return fmt.Sprintf("%s at %s:%d", override, f.name, line)
+	}
+	if line, ok := f.lines[path]; ok {
+		return fmt.Sprintf("%s:%d", f.name, line)
+	}
+	return "default"
+}
+
+// written is a scalar as the file would have it.
+func written(v reflect.Value) string {
+	if d, ok := v.Interface().(time.Duration); ok {
+		return Brief(d)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// Brief is a duration as the file has it: 20m instead of the 20m0s of time.Duration.
+func Brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

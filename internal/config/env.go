@@ -1,0 +1,125 @@
+package config
+
+import (
+	"fmt"
+	"iter"
+	"net"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+)
+
+// DispatchEnv is what the deployment tells the function dispatch.
+type DispatchEnv struct {
+	Table         string `env:"STEWARD_TABLE" form:"table"`
+	Bus           string `env:"STEWARD_BUS" form:"bus"`
+	ConfigBucket  string `env:"STEWARD_CONFIG_BUCKET" form:"bucket"`
+	ConfigKey     string `env:"STEWARD_CONFIG_KEY" form:"key"`
+	EtcdSizeQueue string `env:"STEWARD_ETCDSIZE_QUEUE" form:"url"`
+	NotifyQueue   string `env:"STEWARD_NOTIFY_QUEUE" form:"url"`
+}
+
+// EtcdSizeEnv is what the deployment tells the function etcdsize.
+type EtcdSizeEnv struct {
+	Table string `env:"STEWARD_TABLE" form:"table"`
+	Bus   string `env:"STEWARD_BUS" form:"bus"`
+	Topic string `env:"STEWARD_TOPIC" form:"topic"`
+}
+
+// NotifyEnv is what the deployment tells the function notify.
+type NotifyEnv struct {
+	Table       string `env:"STEWARD_TABLE" form:"table"`
+	Topic       string `env:"STEWARD_TOPIC" form:"topic"`
+	SlackSecret string `env:"STEWARD_SLACK_SECRET,optional" form:"secret"` // empty: no Slack
+	Dashboard   string `env:"STEWARD_DASHBOARD_URL,optional" form:"url"`   // linked from messages
+}
+
+// A form is what a variable may hold.
+type form struct {
+	want  string
+	holds func(string) bool
+}
+
+// forms by the word in the form tag. ARNs name any partition.
+var forms = map[string]form{
+	"table":  {"the name of a DynamoDB table", matching(`^[A-Za-z0-9_.-]{3,255}$`)},
+	"bus":    {"the name of an EventBridge bus", matching(`^[A-Za-z0-9_./-]{1,256}$`)},
+	"bucket": {"the name of an S3 bucket", matching(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)},
+	"key":    {"the key of an S3 object", matching(`^[A-Za-z0-9!_.*'()/-]{1,1000}$`)},
+	"topic":  {"the ARN of an SNS topic", matching(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)},
+	"secret": {"the name or ARN of a Secrets Manager secret (not the webhook's address)", matching(`^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]{1,512}$`)},
+	"url":    {"an https URL, or http to this machine", isURL},
+}
+
+func matching(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
+
+// isURL admits plain http only to the machine itself, where the stand-ins of
+// AWS listen.
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	local := u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
+	return u.Scheme == "https" || (u.Scheme == "http" && local)
+}
+
+// LoadEnv reads the variables of T, one of the Env structs; lookup is
+// os.LookupEnv or a stand-in. The error is one sentence that names every
+// variable that is missing or bad. It never holds a value, since a secret may
+// have been put in the wrong place.
+func LoadEnv[T any](lookup func(string) (string, bool)) (T, error) {
+	var env T
+	var bad []string
+	for v, s := range variables(reflect.ValueOf(&env).Elem()) {
+		value, _ := lookup(s.name)
+		switch {
+		case value == "" && s.optional:
+		case value == "":
+			bad = append(bad, fmt.Sprintf("%s is missing: want %s", s.name, s.want))
+		case !s.holds(value):
+			bad = append(bad, fmt.Sprintf("%s is set to something else than %s", s.name, s.want))
+		default:
+			v.SetString(value)
+		}
+	}
+	if bad != nil {
+		return *new(T), fmt.Errorf("the environment is incomplete: %s; the deployment sets these variables, so deploy the stack again, or set them by hand for a local run", strings.Join(bad, "; "))
+	}
+	return env, nil
+}
+
+// Environ is the inverse of LoadEnv: the variables that make LoadEnv return
+// env. It judges nothing, since a deployment fills in names that are not known
+// yet.
+func Environ(env any) map[string]string {
+	set := map[string]string{}
+	for field, s := range variables(reflect.ValueOf(env)) {
+		if field.String() != "" {
+			set[s.name] = field.String()
+		}
+	}
+	return set
+}
+
+// variable is one field's tags.
+type variable struct {
+	name     string
+	optional bool
+	form
+}
+
+// variables yields the fields of an Env struct.
+func variables(v reflect.Value) iter.Seq2[reflect.Value, variable] {
+	return func(yield func(reflect.Value, variable) bool) {
+		for i := range v.NumField() {
+			tag := v.Type().Field(i).Tag
+			name, optional := strings.CutSuffix(tag.Get("env"), ",optional")
+			if !yield(v.Field(i), variable{name, optional, forms[tag.Get("form")]}) {
+				return
+			}
+		}
+	}
+}

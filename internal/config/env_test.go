@@ -1,0 +1,87 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/eks-steward/eks-steward/internal/config"
+)
+
+func lookupIn(m map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		v, ok := m[name]
+		return v, ok
+	}
+}
+
+func inverse[T comparable](t *rapid.T, env T) {
+	got, err := config.LoadEnv[T](lookupIn(config.Environ(env)))
+	if err != nil || got != env {
+		t.Errorf("got %+v, %v; want %+v", got, err, env)
+	}
+}
+
+func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		matching := func(pattern string) string { return rapid.StringMatching(pattern).Draw(t, pattern) }
+		table, bus := matching(`[A-Za-z0-9_.-]{3,40}`), matching(`[A-Za-z0-9_./-]{1,40}`)
+		topic := matching(`arn:aws(-cn|-us-gov)?:sns:[a-z]{2}-[a-z]{4}-1:[0-9]{12}:[A-Za-z0-9_-]{1,40}`)
+		url := matching(`https://sqs\.[a-z]{2}-[a-z]{4}-[1-9]\.amazonaws\.com(\.cn)?/[0-9]{12}/[a-z-]{1,20}`)
+		inverse(t, config.DispatchEnv{
+			Table: table, Bus: bus, ConfigBucket: matching(`[a-z0-9][a-z0-9-]{1,30}[a-z0-9]`), ConfigKey: "steward.yaml",
+			EtcdSizeQueue: url, NotifyQueue: "http://127.0.0.1:8080/queue",
+		})
+		inverse(t, config.EtcdSizeEnv{Table: table, Bus: bus, Topic: topic})
+		inverse(t, config.NotifyEnv{Table: table, Topic: topic, SlackSecret: matching(`([a-z/]{1,20})?`), Dashboard: rapid.SampledFrom([]string{"", url}).Draw(t, "dashboard")})
+	})
+}
+
+func TestLoadEnvNamesEveryVariableInOneSentence(t *testing.T) {
+	_, err := config.LoadEnv[config.DispatchEnv](lookupIn(map[string]string{
+		"STEWARD_TABLE": "steward", "STEWARD_BUS": "steward", "STEWARD_CONFIG_BUCKET": "steward-config",
+		"STEWARD_ETCDSIZE_QUEUE": "http://sqs.example.com/q", "STEWARD_NOTIFY_QUEUE": "https://sqs.example.com/q",
+	}))
+	want := "the environment is incomplete: STEWARD_CONFIG_KEY is missing: want the key of an S3 object; " +
+		"STEWARD_ETCDSIZE_QUEUE is set to something else than an https URL, or http to this machine; " +
+		"the deployment sets these variables, so deploy the stack again, or set them by hand for a local run"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestLoadEnvNeverRepeatsAValue(t *testing.T) {
+	const canary = "https://hooks.slack.com/services/T/B/CANARY"
+	_, err := config.LoadEnv[config.NotifyEnv](lookupIn(map[string]string{
+		"STEWARD_TABLE": canary, "STEWARD_TOPIC": canary, "STEWARD_SLACK_SECRET": canary, "STEWARD_DASHBOARD_URL": "http://" + canary,
+	}))
+	if err == nil || strings.Contains(err.Error(), "CANARY") {
+		t.Errorf("got %v", err)
+	}
+	for _, name := range []string{"STEWARD_TABLE", "STEWARD_TOPIC", "STEWARD_SLACK_SECRET", "STEWARD_DASHBOARD_URL"} {
+		if err != nil && !strings.Contains(err.Error(), name+" is set to something else") {
+			t.Errorf("%s was accepted: %v", name, err)
+		}
+	}
+}
+
+func TestURLsArePlainOnlyOnTheMachineItself(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"https://sqs.eu-west-1.amazonaws.com/1/q": true,
+		"http://127.0.0.1:4566/q":                 true,
+		"http://[::1]:4566/q":                     true,
+		"http://localhost/q":                      true,
+		"http://sqs.example.com/q":                false,
+		"http://127.0.0.1.example.com/q":          false,
+		"https://user:pass@sqs.example.com/q":     false,
+		"https:///q":                              false,
+		"ftp://localhost/q":                       false,
+		"queue":                                   false,
+	} {
+		env := map[string]string{"STEWARD_TABLE": "steward", "STEWARD_TOPIC": "arn:aws:sns:eu-west-1:111122223333:steward", "STEWARD_DASHBOARD_URL": url}
+		if _, err := config.LoadEnv[config.NotifyEnv](lookupIn(env)); (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

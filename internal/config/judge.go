@@ -1,0 +1,193 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// judge holds the values against one another, once each of them has passed
+// alone.
+func (b *builder) judge() {
+	b.judgeTargets()
+	b.judgeSizes("etcdSize", b.file.EtcdSize)
+	b.judgeNotify()
+	for i, o := range b.file.Overrides {
+		b.judgeOverride(i, o)
+	}
+}
+
+// clash reports that the value at path does not go with others, which why names.
+// It stays silent where one of them is known to be wrong already.
+func (b *builder) clash(path string, value any, why, want string, others ...string) {
+	for _, p := range append(others, path) {
+		if b.bad[p] {
+			return
+		}
+	}
+	n := Node{Kind: Number, Text: written(reflect.ValueOf(value))}
+	if _, ok := value.(string); ok {
+		n.Kind = Text
+	}
+	b.report(path, b.places[path], fmt.Sprintf("%s is %s, but %s: want %s", path, n.shown(), why, want))
+}
+
+func (b *builder) judgeTargets() {
+	seen := map[fleet.Target]string{}
+	for i, a := range b.file.Accounts {
+		item := fmt.Sprintf("targets[%d]", i)
+		for j, region := range a.Regions {
+			at := fmt.Sprintf("%s.regions[%d]", item, j)
+			if b.bad[at] || b.bad[item+".account"] {
+				continue
+			}
+			target := fleet.Target{Account: a.Account, Region: region}
+			if first, again := seen[target]; again {
+				b.clash(at, region, fmt.Sprintf("account %s has it already in line %d", a.Account, b.places[first].Line), "each account and region once")
+				continue
+			}
+			seen[target] = at
+			if Partition(region) != Partition(a.Regions[0]) {
+				b.clash(at, region, fmt.Sprintf("it is in partition %s and %s is in %s", Partition(region), a.Regions[0], Partition(a.Regions[0])), "regions of one partition, since an account is in only one", item+".regions[0]")
+			}
+		}
+		b.judgeRole(item, a)
+	}
+}
+
+func (b *builder) judgeRole(item string, a Account) {
+	at := item + ".role"
+	if a.Role == "" || a.Role == OwnCredentials {
+		return
+	}
+	key, _ := KeyOf(at)
+	parts := strings.SplitN(a.Role, ":", 6) // arn:partition:iam::account:role/name
+	if parts[4] != a.Account {
+		b.clash(at, a.Role, "the target's account is "+a.Account, key.Want, item+".account")
+	}
+	if len(a.Regions) > 0 && parts[1] != Partition(a.Regions[0]) {
+		b.clash(at, a.Role, fmt.Sprintf("%s is in partition %s", a.Regions[0], Partition(a.Regions[0])), "an ARN of that partition", item+".regions[0]")
+	}
+}
+
+// judgeSizes looks at the order of the thresholds of a section. A clash is told
+// at the key that the section itself gives; an override that gives neither only
+// inherits it.
+func (b *builder) judgeSizes(section string, s EtcdSize) {
+	for _, rule := range []struct {
+		broken bool
+		keys   []string // the first one that the section gives is told
+		values []any
+	}{
+		{s.WarnPercent >= s.CriticalPercent, []string{"warnPercent", "criticalPercent"}, []any{s.WarnPercent, s.CriticalPercent}},
+		{
+			s.WatchPercent > s.WarnPercent-s.HysteresisPercent,
+			[]string{"watchPercent", "warnPercent", "hysteresisPercent"},
+			[]any{s.WatchPercent, s.WarnPercent, s.HysteresisPercent},
+		},
+		{s.StaleAfter > s.History, []string{"staleAfter", "history"}, []any{s.StaleAfter, s.History}},
+	} {
+		told := slices.IndexFunc(rule.keys, func(key string) bool { return b.given(section + "." + key) })
+		if !rule.broken || told < 0 {
+			continue
+		}
+		var why, others []string
+		for i, key := range rule.keys {
+			if i != told {
+				why = append(why, key+" is "+written(reflect.ValueOf(rule.values[i])))
+				others = append(others, section+"."+key)
+			}
+		}
+		key, _ := KeyOf(section + "." + rule.keys[0])
+		want := fmt.Sprintf("%s to be %s", rule.keys[0], key.Want)
+		if told == 0 {
+			want = key.Want
+		}
+		b.clash(section+"."+rule.keys[told], rule.values[told], strings.Join(why, " and "), want, others...)
+	}
+}
+
+func (b *builder) given(path string) bool {
+	_, ok := b.places[path]
+	return ok
+}
+
+func (b *builder) judgeNotify() {
+	n := b.file.Notify
+	if n.Slack || n.SNS == SNSAlways {
+		return
+	}
+	key, _ := KeyOf("notify.sns")
+	b.clash("notify.sns", n.SNS, "slack is false and nobody would be told", key.Want, "notify.slack")
+}
+
+// judgeOverride refuses an override that can never apply, which is what most
+// typing errors lead to, and one that would not do what it says.
+func (b *builder) judgeOverride(i int, o Override) {
+	item := fmt.Sprintf("overrides[%d]", i)
+	for j, other := range b.file.Overrides[:i] {
+		first := fmt.Sprintf("overrides[%d]", j)
+		if reflect.DeepEqual(other.Match, o.Match) && !b.badBelow(first) && !b.badBelow(item) {
+			b.report(item, b.places[item], fmt.Sprintf("%s never applies, because %s in line %d matches the same clusters first: want one of them", item, first, b.places[first].Line))
+		}
+	}
+	accounts, regions := b.watched()
+	b.judgeAmong(item+".match.accounts", o.Match.Accounts, accounts)
+	b.judgeAmong(item+".match.regions", o.Match.Regions, regions)
+	for j, name := range o.Match.Names {
+		if _, err := path.Match(name, ""); err != nil {
+			b.clash(fmt.Sprintf("%s.match.names[%d]", item, j), name, "the pattern is malformed", "a pattern such as \"prod-*\"")
+		}
+	}
+	if len(o.Match.Names) > 0 {
+		b.judgePerTarget(item+".etcdSize.", o.EtcdSize)
+	}
+	b.judgeSizes(item+".etcdSize", o.EtcdSize)
+}
+
+// watched are the accounts and regions of the targets.
+func (b *builder) watched() (accounts, regions []string) {
+	for _, a := range b.file.Accounts {
+		accounts = append(accounts, a.Account)
+		regions = append(regions, a.Regions...)
+	}
+	return accounts, regions
+}
+
+func (b *builder) judgeAmong(list string, values, watched []string) {
+	for j, v := range values {
+		if !slices.Contains(watched, v) {
+			b.clash(fmt.Sprintf("%s[%d]", list, j), v, "no target has it and the override would never apply", "one of the targets'", "targets")
+		}
+	}
+}
+
+// judgePerTarget refuses values in an override by name that hold for a whole
+// target.
+func (b *builder) judgePerTarget(section string, s EtcdSize) {
+	for _, v := range []struct {
+		key     string
+		differs bool
+	}{
+		{"standardLimitGB", s.StandardLimitGB != b.file.EtcdSize.StandardLimitGB},
+		{"history", s.History != b.file.EtcdSize.History},
+	} {
+		if at := section + v.key; v.differs {
+			b.report(at, b.places[at], at+" holds for a whole account and region, because their sizes are read together: want it in an override without names")
+		}
+	}
+}
+
+// badBelow tells whether anything in a section is wrong.
+func (b *builder) badBelow(section string) bool {
+	for p := range b.bad {
+		if strings.HasPrefix(p, section) {
+			return true
+		}
+	}
+	return false
+}

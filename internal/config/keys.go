@@ -1,0 +1,215 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"time"
+)
+
+// A Key is all there is to say about one key of the run-time file. Build
+// checks by it, the JSON Schema is made from it and the documentation is held
+// to it, so the three cannot disagree.
+type Key struct {
+	Path string // as in targets[].account; [] stands for any item of a list
+	Doc  string // what it does: complete sentences; empty for the items of a list
+	Want string // the accepted form, such that "want <Want>" tells what to write
+
+	Required bool // must be given
+	NotEmpty bool // a list needs an item, a mapping a key
+	// PerTarget values hold for a whole account and region, because sizes are
+	// read for a whole target in one call: an override by name cannot set them.
+	PerTarget bool
+
+	Min, Max          float64        // of a number, inclusive
+	Shortest, Longest time.Duration  // of a duration, inclusive
+	Pattern           *regexp.Regexp // of a text
+	OneOf             []string       // of a text
+
+	Example any
+}
+
+// DurationForm is how durations are written. It is narrower than
+// time.ParseDuration: nothing here is shorter than a second or negative.
+var DurationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?[hms])+$`)
+
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
+)
+
+const (
+	wantAccount = `the 12 digits of an account id in quotes, such as "111122223333"`
+	wantRegion  = "a region such as eu-west-1"
+)
+
+// Keys are the keys of the run-time file in the order of the file. The keys
+// below overrides[].etcdSize are those of etcdSize.
+var Keys = []Key{
+	{
+		Path: "schemaVersion", Required: true, Min: SchemaVersion, Max: SchemaVersion, Example: SchemaVersion,
+		Doc:  "Version of the file's form. A release refuses versions that it does not know.",
+		Want: "1, the only version that this release reads",
+	},
+	{
+		Path: "targets", Required: true, NotEmpty: true,
+		Doc:  "The accounts and regions to watch. Each pair of account and region may appear once.",
+		Want: "a list with at least one account and its regions",
+	},
+	{Path: "targets[]", Want: "a mapping with account and regions"},
+	{
+		Path: "targets[].account", Required: true, Pattern: accountForm, Example: "111122223333",
+		Doc:  "Id of the account. It is quoted because a number would lose a leading zero.",
+		Want: wantAccount,
+	},
+	{
+		Path: "targets[].regions", Required: true, NotEmpty: true, Example: []string{"eu-west-1", "us-east-1"},
+		Doc:  "Regions of the account to watch, all of one partition.",
+		Want: "a list with at least one region, such as [eu-west-1, us-east-1]",
+	},
+	{Path: "targets[].regions[]", Pattern: regionForm, Want: wantRegion},
+	{
+		Path: "targets[].role", Example: "arn:aws:iam::111122223333:role/steward-reader",
+		Pattern: regexp.MustCompile(`^(none|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576})$`),
+		Doc: "Role to assume in the account. Left out, it is steward-reader in that account and its partition; " +
+			"none means the function's own credentials.",
+		Want: "the ARN of a role of this account, such as arn:aws:iam::111122223333:role/steward-reader, or none",
+	},
+	{
+		Path: "etcdSize",
+		Doc:  "When a cluster's etcd counts as too full, in percent of the cluster's own limit.",
+		Want: "a mapping such as {warnPercent: 70, criticalPercent: 85}",
+	},
+	{
+		Path: "etcdSize.warnPercent", Min: 1, Max: 99, Example: 70,
+		Doc:  "From this share of the limit on, a cluster has a finding of severity warning. Unit: percent.",
+		Want: "a percentage from 1 to 99, below criticalPercent",
+	},
+	{
+		Path: "etcdSize.criticalPercent", Min: 1, Max: 99, Example: 85,
+		Doc:  "From this share of the limit on, the finding is critical. Unit: percent. At 95 it is critical in any case.",
+		Want: "a percentage from 1 to 99, above warnPercent",
+	},
+	{
+		Path: "etcdSize.hysteresisPercent", Min: 0, Max: 20, Example: 5,
+		Doc:  "How far a cluster must fall below a threshold before its finding is let go. Unit: points of percent.",
+		Want: "points from 0 to 20",
+	},
+	{
+		Path: "etcdSize.watchPercent", Min: 0, Max: 99, Example: 50,
+		Doc:  "From this share of the limit on, a cluster is looked at every five minutes instead of every hour. Unit: percent.",
+		Want: "a percentage from 0 to 99, at most warnPercent less hysteresisPercent",
+	},
+	{
+		Path: "etcdSize.standardLimitGB", Min: 1, Max: 64, PerTarget: true, Example: 8,
+		Doc:  "Limit of a standard control plane where EKS does not list one. Unit: GB of 1,000,000,000 bytes.",
+		Want: "GB from 1 to 64",
+	},
+	{
+		Path: "etcdSize.staleAfter", Shortest: 10 * time.Minute, Longest: 6 * time.Hour, Example: "20m",
+		Doc:  "Age at which the newest datapoint says nothing any more; the cluster is then Unknown. CloudWatch itself lags by minutes.",
+		Want: "a duration from 10m to 6h, at most history",
+	},
+	{
+		// GetMetricData returns at most 100,800 datapoints for at most 500
+		// queries: 201 points of five minutes each are 16 hours and 48 minutes.
+		Path: "etcdSize.history", Shortest: time.Hour, Longest: 16 * time.Hour, PerTarget: true, Example: "6h",
+		Doc:  "How far back sizes are read to see growth. One CloudWatch call carries 500 clusters for at most 16 hours.",
+		Want: "a duration from 1h to 16h",
+	},
+	{
+		Path: "etcdSize.growthHorizon", Shortest: 30 * time.Minute, Longest: 72 * time.Hour, Example: "4h",
+		Doc:  "A cluster that will be full within this time has a finding, however full it is now.",
+		Want: "a duration from 30m to 72h",
+	},
+	{
+		Path: "notify",
+		Doc:  "Who hears of findings, and how.",
+		Want: "a mapping such as {minSeverity: warning, slack: true}",
+	},
+	{
+		Path: "notify.digestAbove", Min: 1, Max: 50, Example: 5,
+		Doc:  "Up to this many messages are sent one by one; more at once become a single digest. Unit: messages.",
+		Want: "a whole number from 1 to 50",
+	},
+	{
+		Path: "notify.minSeverity", OneOf: []string{"info", "warning", "critical"}, Example: "warning",
+		Doc:  "Mildest severity that is told. Milder findings stay in the ledger and on the bus.",
+		Want: "info, warning or critical",
+	},
+	{
+		// Not Local, which means another zone on every machine.
+		Path: "notify.timeZone", Pattern: regexp.MustCompile(`^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)+)$`), Example: "Europe/Berlin",
+		Doc:  "Time zone of the times in messages.",
+		Want: "a time zone of the IANA database, such as Europe/Berlin or UTC",
+	},
+	{
+		Path: "notify.sns", OneOf: []string{SNSAlways, SNSFallback}, Example: SNSAlways,
+		Doc:  "Whether the SNS topic hears everything, or only what Slack did not take.",
+		Want: "always or fallback, and always when slack is false",
+	},
+	{
+		Path: "notify.slack", Example: true,
+		Doc:  "Whether messages go to Slack. The webhook's address is in Secrets Manager, never in this file.",
+		Want: "true or false",
+	},
+	{
+		Path: "overrides",
+		Doc:  "Other thresholds for some clusters. The first override that matches a cluster applies, and no other.",
+		Want: "a list of mappings with match and etcdSize",
+	},
+	{Path: "overrides[]", Want: "a mapping with match and etcdSize"},
+	{
+		Path: "overrides[].match", Required: true, NotEmpty: true,
+		Doc:  "Which clusters: all of the lists that are given must match.",
+		Want: "at least one of accounts, regions and names",
+	},
+	{
+		Path: "overrides[].match.accounts", NotEmpty: true, Example: []string{"111122223333"},
+		Doc:  "Accounts of the clusters. Each must be among the targets.",
+		Want: `a list with at least one account id, such as ["111122223333"]`,
+	},
+	{Path: "overrides[].match.accounts[]", Pattern: accountForm, Want: wantAccount},
+	{
+		Path: "overrides[].match.regions", NotEmpty: true, Example: []string{"eu-west-1"},
+		Doc:  "Regions of the clusters. Each must be among the targets.",
+		Want: "a list with at least one region, such as [eu-west-1]",
+	},
+	{Path: "overrides[].match.regions[]", Pattern: regionForm, Want: wantRegion},
+	{
+		Path: "overrides[].match.names", NotEmpty: true, Example: []string{"prod-*"},
+		Doc:  "Names of the clusters, or patterns: * stands for any characters, ? for one, [ab] for one of some.",
+		Want: `a list with at least one cluster name or pattern, such as ["prod-*"]`,
+	},
+	{
+		Path: "overrides[].match.names[]", Pattern: regexp.MustCompile(`^[0-9A-Za-z_*?\[\]^-]{1,200}$`),
+		Want: `a cluster name in quotes, in which * stands for any characters, ? for one and [ab] for one of some, such as "prod-*"`,
+	},
+	{
+		Path: "overrides[].etcdSize", Required: true, NotEmpty: true,
+		Doc:  "The thresholds that differ, with the keys of etcdSize. The others stay as in etcdSize.",
+		Want: "at least one key of etcdSize, such as {warnPercent: 60}",
+	},
+}
+
+// KeyOf finds the Key of a path, with or without numbers in its brackets. It is
+// false for what no key describes.
+func KeyOf(path string) (Key, bool) {
+	path = index.ReplaceAllString(path, "[]")
+	for _, p := range []string{path, strings.TrimPrefix(path, "overrides[].")} {
+		if k, ok := byPath[p]; ok {
+			return k, true
+		}
+	}
+	return Key{}, false
+}
+
+var (
+	index  = regexp.MustCompile(`\[[0-9]+\]`)
+	byPath = func() map[string]Key {
+		keys := make(map[string]Key, len(Keys))
+		for _, k := range Keys {
+			keys[k.Path] = k
+		}
+		return keys
+	}()
+)

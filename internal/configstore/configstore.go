@@ -1,0 +1,79 @@
+// Package configstore reads the newest version of the run-time configuration
+// from a versioned S3 object. It decides nothing about whether that version is
+// good, and it never writes one.
+package configstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// Client is the one call that a Store makes.
+type Client interface {
+	GetObject(ctx context.Context, in *s3.GetObjectInput, options ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+}
+
+// Store is one configuration file.
+type Store struct {
+	client      Client
+	bucket, key string
+}
+
+// New returns the file at key in bucket.
+func New(client Client, bucket, key string) *Store {
+	return &Store{client: client, bucket: bucket, key: key}
+}
+
+// Name is how people name the file: s3://bucket/key.
+func (s *Store) Name() string { return "s3://" + s.bucket + "/" + s.key }
+
+// maxBytes is the largest file that is read: the accepted one has to fit into
+// an item of the ledger (DynamoDB: 400 KB).
+const maxBytes = 350 << 10
+
+// Newest returns the newest version of the file, with the version id that S3
+// gave it.
+func (s *Store) Newest(ctx context.Context) (version string, data []byte, err error) {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &s.key})
+	if err != nil {
+		return "", nil, fmt.Errorf("read %s: %w", s.Name(), s.advised(err))
+	}
+	defer out.Body.Close()
+	data, err = io.ReadAll(io.LimitReader(out.Body, maxBytes+1))
+	switch {
+	case err != nil:
+		return "", nil, fmt.Errorf("read %s: %w", s.Name(), refusal.Of(action, err))
+	case len(data) > maxBytes:
+		return "", nil, fmt.Errorf("read %s: it is larger than %d KB: use patterns in its overrides instead of single clusters", s.Name(), maxBytes>>10)
+	}
+	version = aws.ToString(out.VersionId)
+	if version == "" || version == "null" { // what S3 calls a version from before versioning
+		return "", nil, fmt.Errorf("read %s: the object has no version: enable versioning on bucket %s and upload the file again", s.Name(), s.bucket)
+	}
+	return version, data, nil
+}
+
+const action = "s3:GetObject"
+
+// advised says what a person has to do. Without s3:ListBucket S3 calls a missing
+// object denied (GetObject API reference), so that advice covers both.
+func (s *Store) advised(err error) error {
+	upload := fmt.Sprintf("aws s3 cp steward.yaml %s", s.Name())
+	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
+		return fmt.Errorf("there is no such file: upload one with %s", upload)
+	}
+	t := refusal.Of(action, err)
+	if errors.Is(t, fleet.Denied) {
+		return fmt.Errorf("%w: upload the file with %s if there is none, else allow %s on it to the function's role", t, upload, t.Action)
+	}
+	return t
+}

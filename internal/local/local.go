@@ -1,0 +1,218 @@
+// Package local runs the whole product in one process: the handlers of the
+// deployed functions between in-process queues, over any ledger. It is what the
+// demo, `steward invoke` and tests run where no AWS is; it replaces SQS, the
+// bus and the function service, and nothing that decides.
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	awsevents "github.com/aws/aws-lambda-go/events"
+
+	"github.com/eks-steward/eks-steward/events"
+	dispatch "github.com/eks-steward/eks-steward/functions/dispatch/handler"
+	etcdsizefn "github.com/eks-steward/eks-steward/functions/etcdsize/handler"
+	notifyfn "github.com/eks-steward/eks-steward/functions/notify/handler"
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/etcdsize"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/notify"
+	"github.com/eks-steward/eks-steward/internal/outbox"
+	"github.com/eks-steward/eks-steward/internal/settings"
+	"github.com/eks-steward/eks-steward/internal/worker"
+)
+
+// The functions, in the order in which their queues are emptied.
+const (
+	Dispatch = "dispatch"
+	EtcdSize = dispatch.EtcdSize
+	Notify   = dispatch.Notify
+)
+
+// Functions lists them.
+func Functions() []string { return []string{Dispatch, EtcdSize, Notify} }
+
+// Parts are what a deployment would have around the functions.
+type Parts struct {
+	Store  ledger.Store
+	Source etcdsize.Source
+	Config settings.File
+	Parse  settings.Parse
+	Slack  notify.Channel
+	SNS    notify.Channel
+	Hub    fleet.ClusterID
+	Now    func() time.Time
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Log    io.Writer // JSON, one line for each message and one for each batch
+}
+
+// Product is the product, running.
+type Product struct {
+	Ledger *ledger.Ledger
+	// DeadLetters are the messages that failed as often as the queues allow.
+	DeadLetters []Letter
+
+	configure func(ctx context.Context) (*config.File, fleet.Finding, error)
+	workers   map[string]worker.Worker
+	queues    map[string]*queue
+}
+
+// Letter is one message of one queue.
+type Letter struct {
+	Function string
+	ID       string
+	Body     string
+	Receives int
+}
+
+// New puts the product together.
+func New(p Parts) *Product {
+	records := ledger.New(p.Store, p.Now)
+	product := &Product{Ledger: records, workers: map[string]worker.Worker{}, queues: map[string]*queue{}}
+	for _, f := range Functions() {
+		product.queues[f] = &queue{function: f}
+	}
+	product.configure = func(ctx context.Context) (*config.File, fleet.Finding, error) {
+		return settings.Refresh(ctx, p.Config, p.Parse, records, p.Hub, p.Now())
+	}
+	box := outbox.Outbox{Ledger: records, Bus: bus{product.queues[Notify]}}
+	handlers := map[string]worker.Handler{
+		Dispatch: worker.Each((&dispatch.Handler{
+			Configuration: product.configure,
+			Ledger:        records, FollowUps: records, Outbox: box, Now: p.Now,
+			Queues: map[string]dispatch.Queue{EtcdSize: product.queues[EtcdSize], Notify: product.queues[Notify]},
+		}).Handle),
+		EtcdSize: worker.Each((&etcdsizefn.Handler{
+			Source: p.Source, Ledger: records, Leases: records, Outbox: box, Now: p.Now,
+			Alarm: func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
+				return p.SNS.Post(ctx, notify.Emergency(critical, bucket, cause.Error()))
+			},
+		}).Handle),
+		Notify: (&notifyfn.Handler{
+			Ledger: records, Slack: p.Slack, SNS: p.SNS, Hub: p.Hub, Now: p.Now, Sleep: p.Sleep,
+		}).Handle,
+	}
+	for name, h := range handlers {
+		product.workers[name] = worker.Worker{
+			Function: name, Handle: h, Now: p.Now,
+			Log: slog.New(slog.NewJSONHandler(p.Log, nil)), Metrics: p.Log,
+		}
+	}
+	return product
+}
+
+// Configure accepts the configuration without waiting for a tick.
+func (p *Product) Configure(ctx context.Context) error {
+	_, _, err := p.configure(ctx)
+	return err
+}
+
+// Send puts a message into a function's queue.
+func (p *Product) Send(function string, message []byte) error {
+	q, ok := p.queues[function]
+	if !ok {
+		return fmt.Errorf("no function %q: choose one of %q", function, Functions())
+	}
+	return q.Send(context.Background(), message)
+}
+
+// Drain runs the functions until every queue is empty.
+func (p *Product) Drain(ctx context.Context) error {
+	for busy := true; busy; {
+		busy = false
+		for _, f := range Functions() {
+			batch := p.queues[f].receive()
+			if len(batch) == 0 {
+				continue
+			}
+			busy = true
+			if err := p.run(ctx, f, batch); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// maxReceives is when a queue gives a message up, as the deployed ones do.
+const maxReceives = 3
+
+// run gives a batch to a function, and brings back what it failed.
+func (p *Product) run(ctx context.Context, function string, batch []Letter) error {
+	answer, err := p.workers[function].Batch(ctx, delivery(batch))
+	if err != nil {
+		return fmt.Errorf("run %s: %w", function, err)
+	}
+	for _, l := range batch {
+		failed := slices.ContainsFunc(answer.BatchItemFailures, func(f awsevents.SQSBatchItemFailure) bool { return f.ItemIdentifier == l.ID })
+		l.Receives++
+		switch {
+		case !failed:
+		case l.Receives >= maxReceives:
+			p.DeadLetters = append(p.DeadLetters, l)
+		default:
+			p.queues[function].letters = append(p.queues[function].letters, l)
+		}
+	}
+	return nil
+}
+
+func delivery(batch []Letter) awsevents.SQSEvent {
+	var e awsevents.SQSEvent
+	for _, l := range batch {
+		e.Records = append(e.Records, awsevents.SQSMessage{
+			MessageId: l.ID, Body: l.Body,
+			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(l.Receives + 1)},
+		})
+	}
+	return e
+}
+
+// queue stands in for SQS.
+type queue struct {
+	function string
+	letters  []Letter
+	sent     int
+}
+
+func (q *queue) Send(_ context.Context, messages ...[]byte) error {
+	for _, m := range messages {
+		if !json.Valid(m) {
+			return fmt.Errorf("send to %s: the message is not JSON", q.function)
+		}
+		q.sent++
+		q.letters = append(q.letters, Letter{Function: q.function, ID: fmt.Sprintf("%s-%d", q.function, q.sent), Body: string(m)})
+	}
+	return nil
+}
+
+// receive takes everything that waits.
+func (q *queue) receive() []Letter {
+	batch := q.letters
+	q.letters = nil
+	return batch
+}
+
+// bus stands in for the product's own bus and its one rule.
+type bus struct{ notify *queue }
+
+func (b bus) Publish(ctx context.Context, moves ...events.IncidentMoved) error {
+	for _, m := range moves {
+		message, err := events.Message(&m)
+		if err != nil {
+			return err
+		}
+		if err := b.notify.Send(ctx, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}

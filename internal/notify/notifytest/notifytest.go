@@ -1,0 +1,131 @@
+// Package notifytest holds one message of every kind, for the tests of those who
+// render or show them. It decides nothing.
+package notifytest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/incident"
+	"github.com/eks-steward/eks-steward/internal/notify"
+)
+
+// Start is when the samples begin: a quarter past three at night in Berlin.
+var Start = time.Date(2026, 11, 20, 2, 15, 0, 0, time.UTC)
+
+// Berlin is the zone of the samples, with no need of a time zone database.
+var Berlin = time.FixedZone("CET", 3600)
+
+// Full is the finding about an etcd that fills up.
+func Full(cluster string, s fleet.Severity) fleet.Finding {
+	return fleet.Finding{
+		Check: "etcd-size", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: cluster},
+		Outcome: fleet.Fail, Severity: s, Cause: "filling", At: Start,
+		Title:    "etcd of " + cluster + " is 87 % full",
+		Reason:   "87 % is at or above the critical threshold of 85 %.",
+		Meaning:  "When etcd is full it refuses every write: the cluster turns read-only, and no pod can be created, moved, scaled or even cleaned up until space is freed.",
+		Observed: "6.96 GB of 8 GB (87 %)", Expected: "below 70 %, and not predicted to be full within 4 h",
+		Remedy: "1. See what fills it: kubectl get --raw /metrics | grep apiserver_storage_objects | sort -k2 -g | tail. " +
+			"2. Delete what nobody needs (old Helm release Secrets, finished Jobs, stale custom resources) and stop what writes it. " +
+			"3. If the data are needed, move to a larger control-plane tier: its limit is higher.",
+		Facts: []fleet.Fact{
+			{Label: "Growth", Value: "+120 MB/h"}, {Label: "Time to full", Value: "9 h (7 h to 14 h)"}, {Label: "Limit", Value: "8 GB (standard tier)"},
+		},
+	}
+}
+
+// Passing is what the same check says once there is room again.
+func Passing(cluster string) fleet.Finding {
+	f := Full(cluster, fleet.Info)
+	f.Outcome, f.Cause, f.Meaning, f.Remedy, f.Facts = fleet.Pass, "", "", "", nil
+	f.Title, f.Reason = "etcd of "+cluster+" is 40 % full", "40 % is below every threshold."
+	f.Observed, f.At = "3.2 GB of 8 GB (40 %)", Start.Add(3*time.Hour)
+	return f
+}
+
+// Life is an incident that saw these findings, an hour apart from Start on.
+func Life(findings ...fleet.Finding) incident.Incident {
+	var known *incident.Incident
+	for i, f := range findings {
+		next, _ := incident.Next(known, f, Start.Add(time.Duration(i)*time.Hour))
+		known = &next
+	}
+	return *known
+}
+
+// Sample is one message with a name for its golden file.
+type Sample struct {
+	Name    string
+	Message notify.Message
+}
+
+// Samples are messages of every kind, usual and hostile.
+func Samples() []Sample {
+	critical := Life(Full("prod-payments", fleet.Critical))
+	changed := Life(Full("prod-payments", fleet.Warning), Full("prod-payments", fleet.Critical))
+	resolved := Life(Full("prod-payments", fleet.Critical), Passing("prod-payments"))
+	unavailable := one(notify.Opened, critical)
+	unavailable.Note = "Slack did not answer, so this comes to you here."
+	return []Sample{
+		{"opened", one(notify.Opened, critical)},
+		{"opened-after-slack-failed", unavailable},
+		{"changed", one(notify.Changed, changed)},
+		{"resolved", one(notify.Resolved, resolved)},
+		{"unknown", one(notify.Opened, Life(unknown()))},
+		{"digest", many(3, 4, 2)},
+		{"digest-of-500", many(20, 470, 10)},
+		{"emergency", notify.Emergency([]fleet.Finding{
+			Full("prod-payments", fleet.Critical), Full("prod-search", fleet.Critical), Full("dev", fleet.Warning),
+		}, Start, "DynamoDB answered ProvisionedThroughputExceededException")},
+		{"hostile", one(notify.Opened, Life(Hostile()))},
+	}
+}
+
+func one(kind notify.Kind, inc incident.Incident) notify.Message {
+	return notify.Message{Kind: kind, Notices: []notify.Notice{{Kind: kind, Incident: inc}}, Location: Berlin}
+}
+
+func unknown() fleet.Finding {
+	f := Full("staging", fleet.Warning)
+	f.Outcome, f.Cause, f.Facts = fleet.Unknown, "no-datapoint", nil
+	f.Title, f.Meaning = "etcd size of staging is unknown", "Nobody would notice this etcd filling up."
+	f.Reason, f.Observed, f.Expected = "The newest datapoint is 45 min old.", "5.1 GB at 2026-11-20T01:30:00Z, nothing since", "a datapoint not older than 20 min"
+	f.Remedy = "Look whether the cluster is healthy in the EKS console and whether the metric is there in CloudWatch."
+	return f
+}
+
+// Hostile is a finding whose texts try to ping, to format and to flood.
+func Hostile() fleet.Finding {
+	f := Full("prod", fleet.Critical)
+	f.Title = "<!channel> & <@U123> `rm -rf` *bold*\nnew line \x1b[31mred\x1b[0m \u202eright to left"
+	f.Reason = strings.Repeat("ü&<", 13000)
+	f.Observed = strings.Repeat("語", 40000)
+	f.Remedy = "\xff\xfe broken UTF-8 <https://example.com|click me>"
+	f.Facts = nil
+	for i := range 14 {
+		f.Facts = append(f.Facts, fleet.Fact{Label: fmt.Sprintf("<!here> %d", i), Value: "1 < 2 && 3 > 2"})
+	}
+	return f
+}
+
+// many is the digest of so many incidents.
+func many(critical, warning, resolved int) notify.Message {
+	var incs []incident.Incident
+	for i := range critical + warning + resolved {
+		name := fmt.Sprintf("cluster-%03d", i)
+		switch {
+		case i < critical:
+			incs = append(incs, Life(Full(name, fleet.Critical)))
+		case i < critical+warning:
+			incs = append(incs, Life(Full(name, fleet.Warning)))
+		default:
+			inc := Life(Full(name, fleet.Critical), Passing(name))
+			inc.Told = map[string]incident.Told{notify.Slack: {Revision: 1, State: incident.Open}}
+			incs = append(incs, inc)
+		}
+	}
+	messages, _ := notify.Plan(incs, notify.Slack, notify.Rules{DigestAbove: 5, MinSeverity: fleet.Warning, Location: Berlin})
+	return messages[0]
+}

@@ -1,0 +1,165 @@
+// Package slack renders messages in Block Kit and posts them to an incoming
+// webhook. It decides how a message looks and what Slack's answer means, never
+// whether anybody should be told; it never shows the webhook's address.
+package slack
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/notify"
+)
+
+// What a phone can show of a message at night; all of it together stays far
+// below Slack's limits.
+const (
+	headline  = 300
+	paragraph = 600  // what it means, why
+	remedy    = 1800 // what to do
+	label     = 80
+	value     = 300
+	line      = 200 // one incident in a digest
+)
+
+// What a digest shows by name: so many incidents of one group and in all, and so
+// many groups. A group is up to three blocks, and up to seven stand around them.
+const (
+	namedOfGroup = 10
+	namedInAll   = 40
+	groups       = 14
+)
+
+// Render lays out a message. The result is always one that Slack accepts.
+func Render(m notify.Message) Payload {
+	p := Payload{Text: clip(emoji(m)+" "+m.Headline(), headline)}
+	p.Blocks = append(p.Blocks, header(emoji(m)+" "+m.Headline()))
+	if m.Kind != notify.LedgerOut && len(m.Notices) == 1 {
+		p.Blocks = append(p.Blocks, single(m, m.Notices[0])...)
+	} else {
+		p.Blocks = append(p.Blocks, digest(m)...)
+	}
+	if note := clip(m.Note, paragraph); note != "" {
+		p.Blocks = append(p.Blocks, footnote(note))
+	}
+	return p
+}
+
+// single is one incident, what is most urgent to know first.
+func single(m notify.Message, n notify.Notice) []Block {
+	f := n.Incident.Finding
+	blocks := []Block{section(where(n))}
+	if fields := numbers(f); len(fields) > 0 {
+		blocks = append(blocks, Block{Type: "section", Fields: fields})
+	}
+	if n.Kind == notify.Resolved {
+		blocks = appendText(blocks, "Why it is over", f.Reason, paragraph)
+	} else {
+		blocks = appendText(blocks, "What it means", f.Meaning, paragraph)
+		blocks = appendText(blocks, "What to do", notify.Steps(f.Remedy), remedy)
+		blocks = appendText(blocks, "Why you are told", f.Reason, paragraph)
+	}
+	return append(blocks, footnote(clip(n.History(m.Location), paragraph)))
+}
+
+// where names the place in bold: it is what the reader looks up next.
+func where(n notify.Notice) string {
+	c := n.Incident.Finding.Cluster
+	rest := "account " + clip(c.Account, label) + ", " + clip(c.Region, label)
+	if c.Name == "" {
+		return rest
+	}
+	return "*" + clip(c.Name, value) + "*, " + rest
+}
+
+// numbers are the values of a finding. What does not fit is counted.
+func numbers(f fleet.Finding) []Text {
+	facts := append([]fleet.Fact{{Label: "Observed", Value: f.Observed}, {Label: "Expected", Value: f.Expected}}, f.Facts...)
+	var fields []Text
+	for _, fact := range facts {
+		if shown := clip(fact.Value, value); shown != "" {
+			fields = append(fields, Text{Type: "mrkdwn", Text: "*" + clip(fact.Label, label) + "*\n" + shown})
+		}
+	}
+	if left := len(fields) - maxFields; left > 0 {
+		fields = fields[:maxFields]
+		fields[maxFields-1] = Text{Type: "mrkdwn", Text: fmt.Sprintf("and %d more values", left+1)}
+	}
+	return fields
+}
+
+func appendText(blocks []Block, title, text string, limit int) []Block {
+	text = clip(text, limit)
+	if text == "" {
+		return blocks
+	}
+	return append(blocks, section("*"+title+"*\n"+text))
+}
+
+// digest is many incidents, grouped by what is the same about them.
+func digest(m notify.Message) []Block {
+	var blocks []Block
+	if m.Kind == notify.LedgerOut {
+		blocks = append(blocks, section(notify.LedgerDown))
+		blocks = appendText(blocks, "Cause", m.Cause, paragraph)
+		blocks = append(blocks, footnote("digest of the hour from "+notify.Clock(m.Bucket, m.Location)))
+	}
+	all := m.Groups()
+	shown := all[:min(len(all), groups)]
+	room := namedInAll
+	said := map[string]bool{} // groups of one check often have the same remedy
+	for _, g := range shown {
+		names := min(len(g.Notices), namedOfGroup, room)
+		room -= names
+		blocks = append(blocks, divider(), section(list(g, names)))
+		if what := g.Remedy(); !said[what] {
+			said[what] = true
+			blocks = appendText(blocks, "What to do", notify.Steps(what), paragraph)
+		}
+	}
+	if rest := all[len(shown):]; len(rest) > 0 {
+		left := 0
+		for _, g := range rest {
+			left += len(g.Notices)
+		}
+		blocks = append(blocks, divider(), section(fmt.Sprintf("and %d more, of %d other kinds", left, len(rest))))
+	}
+	return blocks
+}
+
+// list is the heading of a group and its first incidents; the others are counted.
+func list(g notify.Group, names int) string {
+	var b strings.Builder
+	b.WriteString("*" + mark(g.Severity, g.Resolved) + " " + clip(g.Heading(), value) + "*")
+	for _, n := range g.Notices[:names] {
+		c := n.Incident.Finding.Cluster
+		b.WriteString("\n• " + clip(n.Title(), line) + " (" + clip(c.Account+", "+c.Region, label) + ")")
+	}
+	if left := len(g.Notices) - names; left > 0 {
+		fmt.Fprintf(&b, "\nand %d more", left)
+	}
+	return b.String()
+}
+
+func emoji(m notify.Message) string {
+	switch {
+	case m.Kind == notify.LedgerOut:
+		return "🚨"
+	case len(m.Notices) == 0:
+		return mark(fleet.Info, false)
+	}
+	worst := m.Notices[0]
+	return mark(worst.Severity(), worst.Kind == notify.Resolved)
+}
+
+func mark(s fleet.Severity, resolved bool) string {
+	switch {
+	case resolved:
+		return "🟢"
+	case s >= fleet.Critical:
+		return "🔴"
+	case s == fleet.Warning:
+		return "🟠"
+	}
+	return "🔵"
+}

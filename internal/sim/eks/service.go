@@ -1,0 +1,173 @@
+// Package eks simulates the EKS API as far as it is written down here: one file
+// per noun, each with its wire structs and its rows of the operation table. It
+// answers in the restJson1 protocol and only with errors that AWS's model lists
+// for the operation. It is not AWS: what a cluster does comes from whoever puts
+// it here.
+package eks
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/sim/edge"
+)
+
+// Service is EKS in every account and region of a world.
+type Service struct {
+	now      func() time.Time
+	versions []Version
+	tiers    []Tier
+
+	mu       sync.RWMutex
+	clusters map[edge.Scope]map[string]Cluster
+}
+
+// New makes a service that offers the given Kubernetes versions, newest last,
+// and control-plane scaling tiers.
+func New(now func() time.Time, versions []Version, tiers []Tier) *Service {
+	return &Service{now: now, versions: versions, tiers: tiers, clusters: map[edge.Scope]map[string]Cluster{}}
+}
+
+// Put adds a cluster, or replaces the one of its name.
+func (s *Service) Put(in edge.Scope, c Cluster) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clusters[in] == nil {
+		s.clusters[in] = map[string]Cluster{}
+	}
+	s.clusters[in][c.Name] = c
+}
+
+// Cluster finds a cluster.
+func (s *Service) Cluster(in edge.Scope, name string) (Cluster, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c, ok := s.clusters[in][name]
+	return c, ok
+}
+
+// Remove takes a cluster away and says whether there was one.
+func (s *Service) Remove(in edge.Scope, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.clusters[in][name]
+	delete(s.clusters[in], name)
+	return ok
+}
+
+// Handler serves the API behind an edge.
+func (s *Service) Handler(e *edge.Edge) http.Handler {
+	return e.Handler(edge.Service{
+		Name: "eks",
+		// What DescribeCluster answers when called too fast:
+		// https://github.com/awslabs/amazon-eks-ami/pull/218
+		Throttled: edge.Refusal{Status: http.StatusTooManyRequests, Code: "TooManyRequestsException", Message: "Too Many Requests"},
+		Route:     s.route,
+		Answer:    answer,
+		Refuse:    refuse,
+	})
+}
+
+// An operation is a row of the table: a request line and what it runs.
+type operation struct {
+	name   string
+	method string
+	path   string // segments in braces are parameters
+	// resource is what IAM checks; nil means the operation knows only "*".
+	resource func(request) string
+	run      func(*Service, edge.Call, request) (any, error)
+}
+
+var operations = slices.Concat(clusterOperations, versionOperations)
+
+// A request is what an operation reads of HTTP.
+type request struct {
+	path  map[string]string
+	query url.Values
+}
+
+func (s *Service) route(r *http.Request, _ []byte) (edge.Operation, error) {
+	for _, op := range operations {
+		path, ok := match(op.path, r.URL.EscapedPath())
+		if !ok || op.method != r.Method {
+			continue
+		}
+		req := request{path: path, query: r.URL.Query()}
+		return s.operation(op, req), nil
+	}
+	return edge.Operation{}, &edge.Refusal{Status: http.StatusNotFound, Code: "UnknownOperationException", Message: "The simulator does not know " + r.Method + " " + r.URL.Path}
+}
+
+func (s *Service) operation(op operation, req request) edge.Operation {
+	out := edge.Operation{
+		Name: op.name, Action: "eks:" + op.name, Resource: "*",
+		Run: func(c edge.Call) (any, error) { return op.run(s, c, req) },
+	}
+	if op.resource != nil {
+		out.Resource = op.resource(req)
+	}
+	if name, ok := req.path["cluster"]; ok {
+		out.Clusters = []string{name}
+	}
+	return out
+}
+
+// match takes the parameters out of an escaped path.
+func match(pattern, path string) (map[string]string, bool) {
+	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(got) {
+		return nil, false
+	}
+	params := map[string]string{}
+	for i, w := range want {
+		name, isParam := strings.CutPrefix(w, "{")
+		if !isParam {
+			if w != got[i] {
+				return nil, false
+			}
+			continue
+		}
+		value, err := url.PathUnescape(got[i])
+		if err != nil || value == "" {
+			return nil, false
+		}
+		params[strings.TrimSuffix(name, "}")] = value
+	}
+	return params, true
+}
+
+func answer(v any) edge.Response {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the wire structs hold nothing that JSON cannot
+	}
+	return edge.Response{Status: http.StatusOK, Header: map[string]string{"Content-Type": "application/json"}, Body: body}
+}
+
+func refuse(r *edge.Refusal, _ string) edge.Response {
+	members := map[string]string{"message": r.Message}
+	for k, v := range r.Members {
+		members[k] = v
+	}
+	resp := answer(members)
+	resp.Status = r.Status
+	resp.Header["X-Amzn-Errortype"] = r.Code
+	return resp
+}
+
+func invalid(message string) *edge.Refusal {
+	return &edge.Refusal{Status: http.StatusBadRequest, Code: "InvalidParameterException", Message: message}
+}
+
+// Time is a moment as restJson1 writes it: seconds since 1970, with fractions.
+type Time struct{ time.Time }
+
+// MarshalJSON writes epoch seconds.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return json.Marshal(float64(t.UnixMilli()) / 1000)
+}

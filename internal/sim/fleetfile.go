@@ -1,0 +1,237 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// A Fleet is what a world starts with: the fleet file, or the same written in
+// Go. docs/simulator.md describes every field with an example.
+type Fleet struct {
+	Home     string    `yaml:"home"`               // account of every access key that no account lists
+	Accounts []Account `yaml:"accounts"`           // accounts that can be entered by AssumeRole
+	Calendar []Version `yaml:"calendar,omitempty"` // Kubernetes versions; empty means Calendar()
+	Tiers    []Tier    `yaml:"tiers,omitempty"`    // control-plane scaling tiers; empty means Tiers()
+}
+
+// An Account is one AWS account.
+type Account struct {
+	ID         string   `yaml:"id"`                   // 12 digits, in quotes
+	AccessKeys []string `yaml:"accessKeys,omitempty"` // long-lived keys that sign as this account
+	Roles      []Role   `yaml:"roles,omitempty"`      // roles that can be assumed; empty means any name
+	Regions    []Region `yaml:"regions,omitempty"`
+}
+
+// A Role can be assumed from every account.
+type Role struct {
+	Name       string `yaml:"name"`
+	ExternalID string `yaml:"externalID,omitempty"` // wanted from the caller when set
+}
+
+// A Region of an account. A region that is not listed is there, and empty.
+type Region struct {
+	Name     string    `yaml:"name"`
+	Refuses  Refusal   `yaml:"refuses,omitempty"`
+	Clusters []Cluster `yaml:"clusters,omitempty"`
+}
+
+// Refusal is why every call to a region of an account fails; empty means that it
+// does not.
+type Refusal string
+
+// The reasons for which whole regions refuse.
+const (
+	NotOptedIn     Refusal = "not-opted-in"
+	DeniedByPolicy Refusal = "denied-by-policy" // an SCP's explicit deny
+)
+
+// A Cluster as EKS describes it. Status, tier and version may hold any text: AWS
+// adds values, and the product must live with ones it has never seen.
+type Cluster struct {
+	Name            string            `yaml:"name"`
+	Version         string            `yaml:"version,omitempty"`         // such as "1.34", in quotes
+	Status          string            `yaml:"status,omitempty"`          // empty means ACTIVE
+	Kind            fleet.ClusterKind `yaml:"kind,omitempty"`            // empty means eks
+	Tier            string            `yaml:"tier,omitempty"`            // such as tier-xl; empty sends no tier at all
+	PlatformVersion string            `yaml:"platformVersion,omitempty"` // empty means the newest of the version
+	SupportType     string            `yaml:"supportType,omitempty"`     // STANDARD or EXTENDED; empty means EXTENDED
+	KeyARN          string            `yaml:"keyARN,omitempty"`          // customer key for secrets; empty means none
+	CreatedAt       time.Time         `yaml:"createdAt,omitempty"`       // no datapoints before it; empty means 90 days before the start
+	Tags            map[string]string `yaml:"tags,omitempty"`
+	Etcd            *Etcd             `yaml:"etcd,omitempty"` // absent means that no metric is published
+}
+
+// Etcd is how a cluster's etcd fills over time.
+type Etcd struct {
+	Curve   `yaml:",inline"`
+	InUse   *Curve  `yaml:"inUse,omitempty"`   // live data; absent means that the metric is not published
+	Noise   float64 `yaml:"noise,omitempty"`   // fraction by which samples move up and down, 0 to 1
+	Gap     *Gap    `yaml:"gap,omitempty"`     // when there are no datapoints
+	Partial bool    `yaml:"partial,omitempty"` // CloudWatch answers PartialData with the older half
+}
+
+// A Curve is a size over time: one size, or points with straight lines between
+// them and flat ends.
+type Curve struct {
+	SizeGB float64 `yaml:"sizeGB,omitempty"` // 1 GB is 1,000,000,000 bytes
+	Points []Point `yaml:"points,omitempty"` // in order of time
+}
+
+// A Point is a size at a moment, counted from the start of the world, or from
+// the call where it is set later on; the past is negative.
+type Point struct {
+	At     time.Duration `yaml:"at"`
+	SizeGB float64       `yaml:"sizeGB"`
+}
+
+// A Gap is counted like a Point.
+type Gap struct {
+	From  time.Duration  `yaml:"from"`
+	Until *time.Duration `yaml:"until,omitempty"` // absent means that the gap lasts
+}
+
+// A Version is one Kubernetes minor and the dates of its support.
+type Version struct {
+	Version              string    `yaml:"version"`
+	Released             time.Time `yaml:"released"`
+	EndOfStandardSupport time.Time `yaml:"endOfStandardSupport"`
+	EndOfExtendedSupport time.Time `yaml:"endOfExtendedSupport"`
+	Default              bool      `yaml:"default,omitempty"`
+}
+
+// A Tier is a control-plane scaling tier as DescribeClusterVersions lists it.
+type Tier struct {
+	Name       string `yaml:"name"`       // such as tier-xl
+	DatabaseGB int    `yaml:"databaseGB"` // the etcd limit
+}
+
+// Load reads a fleet file.
+func Load(path string) (Fleet, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Fleet{}, fmt.Errorf("read fleet file: %w", err)
+	}
+	f, err := Parse(b)
+	if err != nil {
+		return Fleet{}, fmt.Errorf("fleet file %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Parse reads a fleet file's YAML. Unknown fields are errors, with their line.
+func Parse(b []byte) (Fleet, error) {
+	var f Fleet
+	err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&f)
+	if errors.Is(err, io.EOF) {
+		return Fleet{}, errors.New("it is empty: give at least home, an account id in quotes")
+	}
+	if err != nil {
+		return Fleet{}, err
+	}
+	return f, f.Validate()
+}
+
+// Validate says everything that is wrong with the fleet, joined.
+func (f Fleet) Validate() error {
+	var errs []error
+	if err := fleet.ValidAccount(f.Home); err != nil {
+		errs = append(errs, fmt.Errorf("home: %w", err))
+	}
+	for _, a := range f.Accounts {
+		if err := fleet.ValidAccount(a.ID); err != nil {
+			errs = append(errs, err)
+		}
+		for _, r := range a.Regions {
+			if err := r.validate(); err != nil {
+				errs = append(errs, fmt.Errorf("account %s: %w", a.ID, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r Region) validate() error {
+	if err := fleet.ValidRegion(r.Name); err != nil {
+		return err
+	}
+	if r.Refuses != "" && r.Refuses != NotOptedIn && r.Refuses != DeniedByPolicy {
+		return fmt.Errorf("region %s: refuses is %q: want %s or %s", r.Name, r.Refuses, NotOptedIn, DeniedByPolicy)
+	}
+	seen := map[string]bool{}
+	for _, c := range r.Clusters {
+		if err := c.validate(); err != nil {
+			return fmt.Errorf("region %s: %w", r.Name, err)
+		}
+		if seen[c.Name] {
+			return fmt.Errorf("region %s: there are two clusters named %s: rename one", r.Name, c.Name)
+		}
+		seen[c.Name] = true
+	}
+	return nil
+}
+
+func (c Cluster) validate() error {
+	if err := fleet.ValidClusterName(c.Name); err != nil {
+		return err
+	}
+	switch c.Kind {
+	case "", fleet.KindEKS:
+	case fleet.KindConnected, fleet.KindOutpost:
+		if c.Etcd != nil {
+			return fmt.Errorf("cluster %s: CloudWatch has no etcd metrics of %s clusters: leave etcd out", c.Name, c.Kind)
+		}
+	default:
+		return fmt.Errorf("cluster %s: kind is %q: want eks, connected or outpost", c.Name, c.Kind)
+	}
+	if c.Etcd == nil {
+		return nil
+	}
+	if err := c.Etcd.validate(); err != nil {
+		return fmt.Errorf("cluster %s: etcd: %w", c.Name, err)
+	}
+	return nil
+}
+
+func (e Etcd) validate() error {
+	if err := e.Curve.validate(); err != nil {
+		return err
+	}
+	if e.InUse != nil {
+		if err := e.InUse.validate(); err != nil {
+			return fmt.Errorf("inUse: %w", err)
+		}
+	}
+	if e.Noise < 0 || e.Noise > 1 {
+		return fmt.Errorf("noise is %v: want a fraction of the size between 0 and 1", e.Noise)
+	}
+	if e.Gap != nil && e.Gap.Until != nil && *e.Gap.Until <= e.Gap.From {
+		return fmt.Errorf("gap ends at %s, which is not after its start at %s", *e.Gap.Until, e.Gap.From)
+	}
+	return nil
+}
+
+func (c Curve) validate() error {
+	if (len(c.Points) == 0) == (c.SizeGB == 0) {
+		return errors.New("give either sizeGB or points")
+	}
+	if c.SizeGB < 0 {
+		return fmt.Errorf("sizeGB is %v: want more than 0", c.SizeGB)
+	}
+	for i, p := range c.Points {
+		if p.SizeGB < 0 {
+			return fmt.Errorf("point %d: sizeGB is %v: want 0 or more", i+1, p.SizeGB)
+		}
+		if i > 0 && p.At <= c.Points[i-1].At {
+			return fmt.Errorf("point %d at %s is not after the one at %s: put points in order of time", i+1, p.At, c.Points[i-1].At)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package sim
+
+import (
+	"cmp"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/sim/cloudwatch"
+	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/eks"
+	"github.com/eks-steward/eks-steward/internal/sim/sts"
+)
+
+// defaultAge is the age of clusters that do not say when they were created.
+const defaultAge = 90 * 24 * time.Hour
+
+// describe fills in what a fleet file leaves out.
+func describe(in edge.Scope, c Cluster, now time.Time) eks.Cluster {
+	created := c.CreatedAt
+	if created.IsZero() {
+		created = now.Add(-defaultAge).Truncate(time.Second)
+	}
+	out := eks.Cluster{
+		Name: c.Name, ARN: in.ARN("eks", "cluster/"+c.Name),
+		CreatedAt: eks.Time{Time: created}, Version: c.Version,
+		Status: cmp.Or(c.Status, "ACTIVE"), Tags: c.Tags,
+	}
+	if out.Tags == nil {
+		out.Tags = map[string]string{}
+	}
+	if c.Kind == fleet.KindConnected {
+		out.Connector = &eks.Connector{
+			ActivationID: "simulated", Provider: "OTHER", RoleARN: role(in, "eks-connector-agent"),
+			ActivationExpiry: eks.Time{Time: created.Add(3 * 24 * time.Hour)},
+		}
+		return out
+	}
+	controlPlane(&out, in, c)
+	if c.Kind == fleet.KindOutpost {
+		out.ID = "00000000-0000-4000-8000-000000000000"
+		out.Outpost = &eks.Outpost{OutpostARNs: []string{in.ARN("outposts", "outpost/op-00000000000000000")}, InstanceType: "m5.large"}
+	}
+	return out
+}
+
+// controlPlane is what only clusters have that EKS runs.
+func controlPlane(out *eks.Cluster, in edge.Scope, c Cluster) {
+	out.Endpoint = "https://" + strings.ToLower(c.Name) + ".simulated." + in.Region + ".invalid"
+	out.RoleARN = role(in, "eks-cluster")
+	out.PlatformVersion = cmp.Or(c.PlatformVersion, platformVersion)
+	out.Authority = &eks.Authority{Data: base64.StdEncoding.EncodeToString([]byte("simulated"))}
+	out.VPC = &eks.VPC{
+		ID: "vpc-00000000000000000", ClusterSecurityGroup: "sg-00000000000000000",
+		SubnetIDs: []string{"subnet-00000000000000000", "subnet-00000000000000001"}, SecurityGroupIDs: []string{},
+		EndpointPublicAccess: true, PublicAccessCIDRs: []string{"0.0.0.0/0"},
+	}
+	out.Network = &eks.Network{ServiceIPv4CIDR: "172.20.0.0/16", IPFamily: "ipv4"}
+	out.Access = &eks.Access{AuthenticationMode: "API"}
+	out.UpgradePolicy = &eks.UpgradePolicy{SupportType: cmp.Or(c.SupportType, "EXTENDED")}
+	out.Health = &eks.Health{Issues: []eks.Issue{}}
+	if c.Tier != "" {
+		out.ControlPlaneScaling = &eks.Scaling{Tier: c.Tier}
+	}
+	if c.KeyARN != "" {
+		out.EncryptionConfig = []eks.EncryptionConfig{{Resources: []string{"secrets"}, Provider: eks.Provider{KeyARN: c.KeyARN}}}
+	}
+}
+
+func role(in edge.Scope, name string) string {
+	return "arn:" + in.Partition() + ":iam::" + in.Account + ":role/" + name
+}
+
+const platformVersion = "eks.1"
+
+func storageOf(e *Etcd, since, origin time.Time) cloudwatch.Storage {
+	if e == nil {
+		return cloudwatch.Storage{}
+	}
+	st := cloudwatch.Storage{Size: e.from(origin), Noise: e.Noise, Partial: e.Partial, Since: since}
+	if e.InUse != nil {
+		st.InUse = e.InUse.from(origin)
+	}
+	if e.Gap != nil {
+		st.GapFrom = origin.Add(e.Gap.From)
+		if e.Gap.Until != nil {
+			st.GapUntil = origin.Add(*e.Gap.Until)
+		}
+	}
+	return st
+}
+
+// from puts a curve's points on the calendar.
+func (c Curve) from(origin time.Time) cloudwatch.Curve {
+	const gigabyte = 1e9
+	if len(c.Points) == 0 {
+		return cloudwatch.Curve{{At: origin, Bytes: c.SizeGB * gigabyte}}
+	}
+	curve := make(cloudwatch.Curve, len(c.Points))
+	for i, p := range c.Points {
+		curve[i] = fleet.Point{At: origin.Add(p.At), Bytes: p.SizeGB * gigabyte}
+	}
+	return curve
+}
+
+func rolesOf(a Account) []sts.Role {
+	roles := make([]sts.Role, len(a.Roles))
+	for i, r := range a.Roles {
+		roles[i] = sts.Role(r)
+	}
+	return roles
+}
+
+func versionsOf(f Fleet) []eks.Version {
+	calendar := f.Calendar
+	if len(calendar) == 0 {
+		calendar = Calendar()
+	}
+	versions := make([]eks.Version, len(calendar))
+	for i, v := range calendar {
+		versions[i] = eks.Version{
+			Name: v.Version, Released: v.Released, Default: v.Default, Platform: platformVersion, Patch: v.Version + ".1",
+			EndOfStandardSupport: v.EndOfStandardSupport, EndOfExtendedSupport: v.EndOfExtendedSupport,
+		}
+	}
+	return versions
+}
+
+func tiersOf(f Fleet) []eks.Tier {
+	tiers := f.Tiers
+	if len(tiers) == 0 {
+		tiers = Tiers()
+	}
+	out := make([]eks.Tier, len(tiers))
+	for i, t := range tiers {
+		out[i] = eks.Tier{Name: t.Name, DatabaseSizeLimit: t.DatabaseGB}
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package slack
+
+import (
+	"strings"
+	"unicode/utf16"
+
+	"github.com/slack-go/slack"
+)
+
+// Slack's limits for blocks in a message, in characters and numbers:
+// https://docs.slack.dev/reference/block-kit/blocks
+const (
+	maxBlocks   = 50
+	maxHeader   = 150
+	maxSection  = 3000
+	maxFields   = 10
+	maxField    = 2000
+	maxElements = 10
+	maxText     = 40000
+)
+
+func validBlocks(blocks *slack.Blocks) bool {
+	if blocks == nil {
+		return true
+	}
+	if len(blocks.BlockSet) > maxBlocks {
+		return false
+	}
+	for _, b := range blocks.BlockSet {
+		if !validBlock(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// validBlock knows the blocks that an alert is made of. Slack has more; a test
+// that needs one adds it here.
+func validBlock(b slack.Block) bool {
+	switch b := b.(type) {
+	case *slack.HeaderBlock:
+		return b.Text != nil && b.Text.Type == slack.PlainTextType && validText(b.Text, maxHeader)
+	case *slack.SectionBlock:
+		return validSection(b)
+	case *slack.ContextBlock:
+		return validContext(b)
+	case *slack.DividerBlock:
+		return true
+	}
+	return false
+}
+
+func validSection(b *slack.SectionBlock) bool {
+	if b.Text == nil && len(b.Fields) == 0 || len(b.Fields) > maxFields {
+		return false
+	}
+	for _, f := range b.Fields {
+		if !validText(f, maxField) {
+			return false
+		}
+	}
+	return b.Text == nil || validText(b.Text, maxSection)
+}
+
+func validContext(b *slack.ContextBlock) bool {
+	elements := b.ContextElements.Elements
+	if len(elements) == 0 || len(elements) > maxElements {
+		return false
+	}
+	for _, e := range elements {
+		if t, ok := e.(*slack.TextBlockObject); !ok || !validText(t, maxField) {
+			return false
+		}
+	}
+	return true
+}
+
+// validText counts in UTF-16, the most that Slack may count.
+func validText(t *slack.TextBlockObject, limit int) bool {
+	if t == nil || t.Type != slack.PlainTextType && t.Type != slack.MarkdownType {
+		return false
+	}
+	return strings.TrimSpace(t.Text) != "" && len(utf16.Encode([]rune(t.Text))) <= limit
+}
+
+// texts are all text objects of a message, in the order they are shown.
+func texts(m *slack.WebhookMessage) []*slack.TextBlockObject {
+	if m.Blocks == nil {
+		return nil
+	}
+	var all []*slack.TextBlockObject
+	for _, b := range m.Blocks.BlockSet {
+		switch b := b.(type) {
+		case *slack.HeaderBlock:
+			all = append(all, b.Text)
+		case *slack.SectionBlock:
+			if b.Text != nil {
+				all = append(all, b.Text)
+			}
+			all = append(all, b.Fields...)
+		case *slack.ContextBlock:
+			for _, e := range b.ContextElements.Elements {
+				if t, ok := e.(*slack.TextBlockObject); ok {
+					all = append(all, t)
+				}
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,146 @@
+// Package sim is a world of AWS accounts that only the unmodified AWS SDK talks
+// to: EKS, CloudWatch and STS over HTTP, seeded from a fleet file, changed while
+// it runs and broken on purpose. What it answers is held against AWS's own API
+// model; how clusters behave is our reading of the documentation, not AWS. It
+// verifies no signature and no policy, and nothing in it belongs in a deployment.
+package sim
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/sim/cloudwatch"
+	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/eks"
+	"github.com/eks-steward/eks-steward/internal/sim/sts"
+)
+
+// A World is many accounts in many regions. All of it may be used and changed
+// concurrently.
+type World struct {
+	now     func() time.Time
+	edge    *edge.Edge
+	eks     *eks.Service
+	metrics *cloudwatch.Service
+	sts     *sts.Service
+}
+
+// New makes a world out of a fleet. Its start is what now says at this moment;
+// now is asked for support dates and datapoints, while signatures and the
+// lifetime of sessions follow the machine's clock, as the SDK does.
+func New(f Fleet, now func() time.Time) (*World, error) {
+	if err := f.Validate(); err != nil {
+		return nil, err
+	}
+	e := edge.New(f.Home)
+	w := &World{
+		now: now, edge: e,
+		eks:     eks.New(now, versionsOf(f), tiersOf(f)),
+		metrics: cloudwatch.New(now),
+		sts:     sts.New(e.Bind),
+	}
+	w.sts.PutAccount(f.Home, nil)
+	for _, a := range f.Accounts {
+		if err := w.settle(a); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// settle puts one account of the fleet into the world.
+func (w *World) settle(a Account) error {
+	w.sts.PutAccount(a.ID, rolesOf(a))
+	for _, key := range a.AccessKeys {
+		w.edge.Own(key, a.ID)
+	}
+	for _, r := range a.Regions {
+		switch r.Refuses {
+		case NotOptedIn:
+			w.edge.Faults.DisableRegion(a.ID, r.Name)
+		case DeniedByPolicy:
+			w.edge.Faults.DenyByPolicy(a.ID, r.Name)
+		}
+		for _, c := range r.Clusters {
+			if err := w.Add(a.ID, r.Name, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Handler serves all services at one address; a request goes to the service that
+// it was signed for. It is what AWS_ENDPOINT_URL may name.
+func (w *World) Handler() http.Handler {
+	services := map[string]http.Handler{"eks": w.EKS(), "monitoring": w.CloudWatch(), "sts": w.STS()}
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		name := edge.SigningName(r)
+		h, ok := services[name]
+		if !ok {
+			http.Error(rw, fmt.Sprintf("no service is simulated for requests signed for %q: want eks, monitoring or sts", name), http.StatusNotImplemented)
+			return
+		}
+		h.ServeHTTP(rw, r)
+	})
+}
+
+// EKS serves the EKS API alone.
+func (w *World) EKS() http.Handler { return w.eks.Handler(w.edge) }
+
+// CloudWatch serves the CloudWatch API alone.
+func (w *World) CloudWatch() http.Handler { return w.metrics.Handler(w.edge) }
+
+// STS serves the STS API alone.
+func (w *World) STS() http.Handler { return w.sts.Handler(w.edge) }
+
+// Add puts a cluster into a region, or replaces the one of its name, metrics
+// included. Points of its etcd are counted from now.
+func (w *World) Add(account, region string, c Cluster) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	in := edge.Scope{Account: account, Region: region}
+	described := describe(in, c, w.now())
+	w.eks.Put(in, described)
+	w.metrics.Put(in, c.Name, storageOf(c.Etcd, c.CreatedAt, w.now()))
+	return nil
+}
+
+// Remove deletes a cluster and says whether there was one. What was measured of
+// it stays.
+func (w *World) Remove(id fleet.ClusterID) bool {
+	in := edge.Scope{Account: id.Account, Region: id.Region}
+	w.metrics.Stop(in, id.Name)
+	return w.eks.Remove(in, id.Name)
+}
+
+// SetEtcd replaces what is measured of a cluster, the past included. Points are
+// counted from now.
+func (w *World) SetEtcd(id fleet.ClusterID, e Etcd) error {
+	in := edge.Scope{Account: id.Account, Region: id.Region}
+	if _, ok := w.eks.Cluster(in, id.Name); !ok {
+		return fmt.Errorf("set etcd: there is no cluster %s", id)
+	}
+	if err := e.validate(); err != nil {
+		return fmt.Errorf("set etcd of %s: %w", id, err)
+	}
+	w.metrics.Put(in, id.Name, storageOf(&e, time.Time{}, w.now()))
+	return nil
+}
+
+// Faults breaks the world, and mends it.
+func (w *World) Faults() *edge.Faults { return w.edge.Faults }
+
+// Calls is how often each operation was called since the start or ResetCalls.
+func (w *World) Calls() edge.Calls { return w.edge.Calls.Calls() }
+
+// Actions lists the IAM actions that were asked for, allowed or not, by the ARN
+// of the role that asked (or of the user, where there was no role), since the
+// start or ResetCalls.
+func (w *World) Actions() map[string][]string { return w.edge.Calls.Actions() }
+
+// ResetCalls forgets calls and actions.
+func (w *World) ResetCalls() { w.edge.Calls.Reset() }
