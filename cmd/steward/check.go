@@ -178,7 +178,7 @@ func verdict(findings []fleet.Finding, complete bool, failOn fleet.Severity) err
 		}
 	}
 	if !complete || unknown > 0 {
-		return &exitError{exitIncomplete, fmt.Errorf("%d findings are unknown: not everything could be read", unknown)}
+		return &exitError{exitIncomplete, fmt.Errorf("not everything could be read: %d unknown", unknown)}
 	}
 	return nil
 }
@@ -209,7 +209,7 @@ func (c check) table(findings []fleet.Finding) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.AppendHeader(table.Row{"Severity", "Cluster", "Check", "Observed", "Reason"})
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "Observed", WidthMax: 36}, {Name: "Reason", WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "Observed", WidthMax: 36, WidthMaxEnforcer: text.WrapSoft}, {Name: "Reason", WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
 	for _, f := range findings {
 		t.AppendRow(table.Row{label(f), strings.TrimSuffix(f.Cluster.String(), "/"), f.Check, f.Observed, f.Reason})
 	}

@@ -73,7 +73,6 @@ Exit codes: 0 ok, 1 findings at or above --fail-on, 2 wrong arguments or
 configuration, 3 AWS refused or not everything could be read.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(checkCommand(), configCommand(), demoCommand(), invokeCommand(), simulateCommand())

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func runSteward(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// headline is the first line of a message.
+var headline = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d +\S+ (.*)$`)
+
+func TestTheDemoTellsEachMoveOnceAndAReplayNothing(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "demo.html")
+	code, out, errs := runSteward(t, "demo", "--page", page)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	var payments []string
+	for _, m := range headline.FindAllStringSubmatch(out, -1) {
+		if strings.Contains(m[1], "prod-payments") {
+			payments = append(payments, strings.SplitN(m[1], ":", 2)[0])
+		}
+	}
+	if want := []string{"WARNING", "CHANGED, CRITICAL", "RESOLVED"}; !slices.Equal(payments, want) {
+		t.Errorf("the etcd that fills was told as %q, want %q", payments, want)
+	}
+	if n := len(headline.FindAllString(out, -1)); n != 7 {
+		t.Errorf("%d messages, want 7: the three above and one for each other trouble", n)
+	}
+	for _, want := range []string{"All 21 events once more: 0 new messages.", "0 in dead-letter queues"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output does not say %q", want)
+		}
+	}
+	html, err := os.ReadFile(page)
+	if err != nil || !bytes.Contains(html, []byte("prod-payments")) {
+		t.Errorf("the page does not show the cluster (%v)", err)
+	}
+}
+
+func TestInvokeRunsAFunctionOnATestEvent(t *testing.T) {
+	code, out, errs := runSteward(t, "invoke", "etcdsize", "-e", "scan-target")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	if !strings.Contains(out, "etcd of prod-search is 76 % full") || !strings.Contains(errs, `"function":"etcdsize"`) {
+		t.Errorf("want the message on standard output and the log on standard error, got\n%s\n%s", out, errs)
+	}
+}
+
+func TestBadInputGetsASentence(t *testing.T) {
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	for _, v := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"} {
+		t.Setenv(v, "")
+	}
+	malformed := filepath.Join(t.TempDir(), "malformed.json")
+	if err := os.WriteFile(malformed, []byte(`{"source":"aws.eks"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"an unknown command":         {[]string{"chekc"}, exitUsage, "unknown command"},
+		"an unknown flag":            {[]string{"check", "--regoin", "x"}, exitUsage, "unknown flag"},
+		"an unknown output":          {[]string{"check", "-o", "xml"}, exitUsage, "want table, json or markdown"},
+		"an unknown severity":        {[]string{"check", "--fail-on", "bad"}, exitUsage, "want info, warning, critical or none"},
+		"a region that is none":      {[]string{"check", "--region", "Frankfurt"}, exitUsage, "want one like eu-west-1"},
+		"no region":                  {[]string{"check"}, exitUsage, "give --region"},
+		"no credentials":             {[]string{"check", "--region", "eu-west-1"}, exitIncomplete, "no usable AWS credentials"},
+		"a configuration not there":  {[]string{"check", "-f", "nowhere.yaml"}, exitUsage, "nowhere.yaml"},
+		"an unknown function":        {[]string{"invoke", "etcd", "-e", "scan-target"}, exitUsage, "choose one of"},
+		"an unknown event":           {[]string{"invoke", "etcdsize", "-e", "scan"}, exitUsage, "choose one of"},
+		"no event":                   {[]string{"invoke", "etcdsize"}, exitUsage, "event"},
+		"a fleet file not there":     {[]string{"simulate", "--fleet", "nowhere.yaml"}, exitUsage, "nowhere.yaml"},
+		"a malformed event":          {[]string{"invoke", "etcdsize", "-e", malformed}, exitFindings, "dead-letter queue"},
+		"an event of another's":      {[]string{"invoke", "notify", "-e", "testevents-are-by-name"}, exitUsage, "choose one of"},
+		"a page that has no folder":  {[]string{"demo", "--page", "/nowhere/demo.html"}, exitUsage, "/nowhere/demo.html"},
+		"an address already too odd": {[]string{"simulate", "--listen", "nonsense"}, exitUsage, "--listen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, _, errs := runSteward(t, c.args...)
+			if code != c.code || !strings.Contains(errs, c.says) {
+				t.Errorf("exit code %d with %q, want %d and %q", code, errs, c.code, c.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package settings_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/ledger/file"
+	"github.com/eks-steward/eks-steward/internal/settings"
+)
+
+const (
+	good   = "schemaVersion: 1\ntargets:\n  - account: \"111122223333\"\n    regions: [eu-west-1]\n"
+	better = good + "etcdSize: {warnPercent: 60}\n"
+	bad    = good + "etcdSize: {warnPercent: 170}\n"
+)
+
+var (
+	now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	hub = fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}
+)
+
+// upload is the file that people edit; every text is a version of its own.
+type upload struct {
+	text string
+	err  error
+}
+
+func (u *upload) Name() string { return "s3://bucket/steward.yaml" }
+
+func (u *upload) Newest(context.Context) (version string, data []byte, err error) {
+	return u.text, []byte(u.text), u.err
+}
+
+func open(t *testing.T, path string) *ledger.Ledger {
+	t.Helper()
+	store, err := file.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	tick := now
+	return ledger.New(store, func() time.Time { tick = tick.Add(time.Second); return tick })
+}
+
+func refresh(t *testing.T, u *upload, l settings.Ledger) (*config.File, fleet.Finding, error) {
+	t.Helper()
+	now = now.Add(time.Minute)
+	return settings.Refresh(t.Context(), u, yamlfile.Parse, l, hub, now)
+}
+
+func TestFault_54_ABadFileIsRefusedAndTheLastGoodOneServes(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "ledger"))
+	u := &upload{text: better}
+	if conf, f, err := refresh(t, u, l); err != nil || f.Outcome != fleet.Pass || conf.EtcdSize.WarnPercent != 60 {
+		t.Fatalf("the good file: %v, %s, %v", conf, f.Outcome, err)
+	}
+	u.text = bad
+	conf, f, err := refresh(t, u, l)
+	if err != nil || conf.EtcdSize.WarnPercent != 60 {
+		t.Errorf("got %v, %v; want the last good one", conf, err)
+	}
+	if f.Outcome != fleet.Fail || f.Cause != settings.CauseRefused || !strings.Contains(f.Reason, "steward.yaml:5:") {
+		t.Errorf("got %s %s %q, want a refusal that names the line", f.Outcome, f.Cause, f.Reason)
+	}
+	// A cold start knows nothing but the ledger.
+	if conf, err := settings.Current(t.Context(), l); err != nil || conf.EtcdSize.WarnPercent != 60 {
+		t.Errorf("after a cold start: %v, %v; want the last good one", conf, err)
+	}
+	u.text = good
+	if conf, f, err := refresh(t, u, l); err != nil || f.Outcome != fleet.Pass || conf.EtcdSize.WarnPercent != 70 {
+		t.Errorf("the mended file: %v, %s, %v; want it in force", conf, f.Outcome, err)
+	}
+}
+
+func TestAFileThatCannotBeReadIsUnknownAndTheLastGoodOneServes(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "ledger"))
+	u := &upload{text: good}
+	if _, _, err := refresh(t, u, l); err != nil {
+		t.Fatal(err)
+	}
+	u.err = errors.New("s3:GetObject (denied)")
+	conf, f, err := refresh(t, u, l)
+	if conf == nil || err != nil || f.Outcome != fleet.Unknown || f.Cause != settings.CauseUnread {
+		t.Errorf("got %v, %s %s, %v; want the last good one and an unknown", conf, f.Outcome, f.Cause, err)
+	}
+}
+
+func TestWithoutAnyGoodFileTheErrorSaysBothReasons(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "ledger"))
+	conf, _, err := refresh(t, &upload{text: bad}, l)
+	if conf != nil || !errors.Is(err, ledger.ErrAbsent) || !strings.Contains(err.Error(), "warnPercent") {
+		t.Errorf("got %v, %v; want no configuration, and why", conf, err)
+	}
+}
+
+// down is a ledger that cannot be reached.
+type down struct{}
+
+func (down) AcceptedConfig(context.Context) (ledger.AcceptedConfig, error) {
+	return ledger.AcceptedConfig{}, ledger.ErrUnavailable
+}
+func (down) AcceptConfig(context.Context, ledger.AcceptedConfig) error { return ledger.ErrUnavailable }
+
+func TestFault_33_WithoutALedgerTheFileItselfServes(t *testing.T) {
+	conf, _, err := refresh(t, &upload{text: better}, down{})
+	if err != nil || conf.EtcdSize.WarnPercent != 60 {
+		t.Errorf("got %v, %v; want the file", conf, err)
+	}
+}
