@@ -10,9 +10,9 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// maxMessage is the largest message in bytes that is read or written. It was the
-// limit of EventBridge and SQS until January 2026, when both went to 1 MB:
-// nothing that we have a use for comes near, and CloudTrail cuts its records to it.
+// maxMessage is the largest message in bytes that is read or written: the size of
+// a PutEvents entry (EventBridge quotas). Nothing that we have a use for comes near,
+// and CloudTrail cuts its records to it.
 const maxMessage = 256 << 10
 
 // envelope is an EventBridge event.

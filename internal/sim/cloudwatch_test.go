@@ -87,7 +87,7 @@ func TestGetMetricDataFollowsTheCurve(t *testing.T) {
 			t.Errorf("point %d is at %s, want %s", i, at, want)
 		}
 		last := at.Add(4 * time.Minute) // the newest of the period's samples, and the largest
-		want := 1e9 + max(0, 1.2e9*(last.Sub(noon.Add(-time.Hour)).Hours()))
+		want := 1e9 + max(0, 1.2e9*last.Sub(noon.Add(-time.Hour)).Hours())
 		if diff := got.Values[i] - want; diff > 1 || diff < -1 {
 			t.Errorf("%s is %.0f, want %.0f", at, got.Values[i], want)
 		}

@@ -158,6 +158,7 @@ func TestDescribeClusterVersionsFilters(t *testing.T) {
 		{"in standard support", eks.DescribeClusterVersionsInput{VersionStatus: types.VersionStatusStandardSupport}, []string{"1.36", "1.35", "1.34"}},
 		{"in extended support", eks.DescribeClusterVersionsInput{VersionStatus: types.VersionStatusExtendedSupport}, []string{"1.33", "1.32", "1.31"}},
 		{"unsupported ones by status", eks.DescribeClusterVersionsInput{VersionStatus: types.VersionStatusUnsupported}, []string{"1.30"}},
+		//nolint:staticcheck // deprecated, but AWS still answers it
 		{"the deprecated status means the same", eks.DescribeClusterVersionsInput{Status: types.ClusterVersionStatusExtendedSupport}, []string{"1.33", "1.32", "1.31"}},
 		{"the default one", eks.DescribeClusterVersionsInput{DefaultOnly: aws.Bool(true)}, []string{"1.35"}},
 		{"named ones, supported or not", eks.DescribeClusterVersionsInput{ClusterVersions: []string{"1.30", "1.34", "1.99"}}, []string{"1.34", "1.30"}},

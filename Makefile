@@ -1,0 +1,77 @@
+# Needs Go >= 1.26. `make e2e` also needs Python >= 3.10.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -O inherit_errexit -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# A clone without its history, or owned by somebody else, builds too.
+GOFLAGS ?= -buildvcs=false
+export GOFLAGS
+
+FUNCTIONS := $(notdir $(wildcard functions/*))
+FUZZTIME ?= 20s
+TESTFLAGS ?=
+# Where goroutines meet.
+RACES := ./internal/worker/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/sim/...
+LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
+LINT := .cache/bin/golangci-lint-$(LINT_VERSION)
+
+.PHONY: help demo test race lint fmt e2e bench fuzz build check-clean need-go need-python
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: need-go ## Watch the product work on a simulated fleet, on this machine alone
+	go run ./cmd/steward demo
+
+test: need-go ## Run the tests of every package
+	go test $(TESTFLAGS) ./...
+
+race: need-go ## Run the tests of what is concurrent with the race detector
+	@command -v "$$(go env CC)" >/dev/null || { echo "A C compiler is needed for the race detector, such as gcc" >&2; exit 1; }
+	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACES)
+
+lint: need-go $(LINT) ## Check style, mistakes and who may import whom
+	$(LINT) run ./...
+	cd e2e && ../$(LINT) run --config ../.golangci.yml ./...
+
+fmt: need-go $(LINT) ## Format the code
+	$(LINT) fmt ./...
+
+e2e: need-go need-python ## Run the tests against emulated AWS services
+	cd e2e && go test $(TESTFLAGS) ./...
+
+bench: need-go ## Measure size and start of each function against a bare one
+	go run ./bench
+
+fuzz: need-go ## Run each fuzz target for FUZZTIME (20s)
+	@packages=$$(go list ./...); \
+	for package in $$packages; do \
+		targets=$$(go test -list '^Fuzz' "$$package" | awk '/^Fuzz/'); \
+		for target in $$targets; do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+build: need-go $(addprefix build/,$(addsuffix /bootstrap,$(FUNCTIONS))) ## Build the functions as Lambda runs them
+
+# The flags are those that the deployment uses; bench measures the same.
+build/%/bootstrap: FORCE
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -buildvcs=false -tags lambda.norpc -trimpath -ldflags="-s -w -buildid=" -o $@ ./functions/$*
+FORCE:
+
+check-clean: ## Fail when a generated or formatted file differs from what is committed
+	git diff --exit-code
+
+$(LINT): | need-go
+	cd tools && go build -trimpath -ldflags="-s -w" -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+need-go:
+	@command -v go >/dev/null || { echo "Go >= 1.26 is needed: see https://go.dev/dl/" >&2; exit 1; }
+	@go version | awk '{split(substr($$3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 26)}' \
+		|| { echo "Go >= 1.26 is needed, this is $$(go version): see https://go.dev/dl/" >&2; exit 1; }
+
+need-python:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+		|| { echo "Python >= 3.10 is needed as python3, with the venv module" >&2; exit 1; }

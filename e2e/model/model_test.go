@@ -1,0 +1,181 @@
+// Package model_test holds the simulators against AWS's own API model: check.py
+// drives every simulated operation and judges the raw answers. It says nothing
+// about behaviour, only that no answer has a shape that AWS's could not have.
+package model_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eks-steward/eks-steward/e2e/moto"
+	"github.com/eks-steward/eks-steward/internal/sim"
+)
+
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// A report is what check.py says of one world.
+type report struct {
+	Seen       map[string][]string `json:"seen"` // outcomes by service.Operation
+	Deviations []string            `json:"deviations"`
+}
+
+func check(t *testing.T, worlds map[string]string) map[string]report {
+	t.Helper()
+	in, err := json.Marshal(map[string]any{"worlds": worlds, "end": noon.Format(time.RFC3339)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python(t), "check.py")
+	// Nothing of the machine's own AWS configuration may matter.
+	cmd.Env = append(os.Environ(), "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true")
+	cmd.Stdin = bytes.NewReader(in)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("check.py: %v\n%s", err, complaints.String())
+	}
+	var reports map[string]report
+	if err := json.Unmarshal(out, &reports); err != nil {
+		t.Fatalf("check.py wrote no report: %v\n%s", err, out)
+	}
+	return reports
+}
+
+// python is that of the environment which the emulator's tests share. Where it
+// is missing or old, starting the emulator once makes it.
+func python(t *testing.T) string {
+	t.Helper()
+	wanted, err := os.ReadFile(filepath.Join("..", "requirements.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	installed, err := os.ReadFile(filepath.Join("..", ".venv", "requirements.txt"))
+	if err != nil || !bytes.Equal(wanted, installed) {
+		moto.Start(t)
+	}
+	return filepath.Join("..", ".venv", "bin", "python")
+}
+
+// world starts a world of the simulators' sample fleet behind a spoiler.
+func world(t *testing.T, spoil spoiler, changes ...func(*sim.World)) string {
+	t.Helper()
+	f, err := sim.Load(filepath.Join("..", "..", "internal", "sim", "testdata", "small.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Accounts[0].Regions = append(f.Accounts[0].Regions, sim.Region{Name: "ap-east-1", Refuses: sim.DeniedByPolicy})
+	w, err := sim.New(f, func() time.Time { return noon })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range changes {
+		change(w)
+	}
+	server := httptest.NewServer(spoil.around(w.Handler()))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// A spoiler breaks answers: it replaces some bytes in headers and bodies.
+type spoiler struct{ old, with string }
+
+func (s spoiler) around(h http.Handler) http.Handler {
+	if s.old == "" {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		for name, values := range rec.Header() {
+			w.Header().Set(name, strings.ReplaceAll(values[0], s.old, s.with))
+		}
+		body := strings.ReplaceAll(rec.Body.String(), s.old, s.with)
+		w.Header().Del("Content-Length")
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write([]byte(body))
+	})
+}
+
+func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
+	reports := check(t, map[string]string{
+		"healthy":   world(t, spoiler{}),
+		"throttled": world(t, spoiler{}, func(w *sim.World) { w.Faults().Throttle(0, 1) }),
+		"skewed":    world(t, spoiler{}, func(w *sim.World) { w.Faults().ClockSkew(time.Hour) }),
+	})
+	for name, r := range reports {
+		if len(r.Deviations) > 0 {
+			t.Errorf("%s: %d deviations:\n%s", name, len(r.Deviations), strings.Join(r.Deviations, "\n"))
+		}
+	}
+	for name, want := range map[string]map[string][]string{
+		"healthy": {
+			"eks.ListClusters":            {"AccessDeniedException", "InvalidParameterException", "UnrecognizedClientException", "ok"},
+			"eks.DescribeCluster":         {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.DescribeClusterVersions": {"AccessDeniedException", "InvalidParameterException", "UnrecognizedClientException", "ok"},
+			"cloudwatch.GetMetricData":    {"AccessDeniedException", "InvalidNextToken", "UnrecognizedClientException", "ValidationException", "ok"},
+			"sts.AssumeRole":              {"AccessDenied", "ValidationError", "ok"},
+			"sts.GetCallerIdentity":       {"AccessDenied", "InvalidClientTokenId", "ok"},
+		},
+		"throttled": {"eks.ListClusters": {"TooManyRequestsException"}, "cloudwatch.GetMetricData": {"ThrottlingException"}, "sts.AssumeRole": {"Throttling"}},
+		"skewed":    {"eks.ListClusters": {"InvalidSignatureException"}, "cloudwatch.GetMetricData": {"InvalidSignatureException"}, "sts.AssumeRole": {"SignatureDoesNotMatch"}},
+	} {
+		for operation, outcomes := range want {
+			for _, o := range outcomes {
+				if !slices.Contains(reports[name].Seen[operation], o) {
+					t.Errorf("%s: %s was never seen to end with %s, only %v", name, operation, o, reports[name].Seen[operation])
+				}
+			}
+		}
+	}
+}
+
+func TestTheCheckSeesEveryKindOfDeviation(t *testing.T) {
+	rows := []struct {
+		name  string
+		spoil spoiler
+		want  string // part of a deviation
+	}{
+		{"EKS member unknown", spoiler{`"platformVersion"`, `"platform"`}, "output.cluster.platform: not in the model"},
+		{"EKS enum value unknown", spoiler{`"ACTIVE"`, `"GREEN"`}, "'GREEN' is not one of"},
+		{"EKS timestamp as text", spoiler{`"createdAt":1762160400`, `"createdAt":"2025-11-03"`}, "output.cluster.createdAt: '2025-11-03' is no timestamp"},
+		{"EKS number as text", spoiler{`"clusterDatabaseSizeGb":16`, `"clusterDatabaseSizeGb":"16"`}, "'16' is no integer"},
+		{"EKS list as text", spoiler{`"clusters":["big","factory"]`, `"clusters":"big"`}, "output.clusters: want a list"},
+		{"EKS error unknown", spoiler{`ResourceNotFoundException`, `ClusterNotFoundException`}, "'ClusterNotFoundException' is neither modelled nor common"},
+		{"EKS error not of this operation", spoiler{`ResourceNotFoundException`, `ResourceInUseException`}, "'ResourceInUseException' is neither modelled nor common"},
+		{"EKS error member unknown", spoiler{`"clusterName"`, `"cluster"`}, "error.cluster: not in the model"},
+		{"EKS body no JSON", spoiler{`{"clusters"`, `{clusters`}, "JSONDecodeError"},
+		{"CloudWatch member unknown", spoiler{`jTimestamps`, `jTimestampz`}, "Timestampz: not in the model"},
+		{"CloudWatch enum value unknown", spoiler{`Complete`, `Finished`}, "'Finished' is not one of"},
+		{"CloudWatch list as map", spoiler{"hMessages\x80", "hMessages\xa0"}, "output.Messages: want a list"},
+		{"CloudWatch timestamp untagged", spoiler{"\xc1\xfb", "\xfb"}, "is no timestamp"},
+		{"CloudWatch error unknown", spoiler{`InvalidNextToken`, `InvalidPageToken`}, "'InvalidPageToken' is neither modelled nor common"},
+		{"CloudWatch error without its old name", spoiler{`ValidationError;Sender`, `Unknown`}, "x-amzn-query-error"},
+		{"STS member unknown", spoiler{`AccessKeyId`, `AccessKey`}, "output.Credentials.AccessKey: not in the model"},
+		{"STS member missing", spoiler{`<SessionToken>simulated</SessionToken>`, ``}, "output.Credentials.SessionToken: missing"},
+		{"STS timestamp of no form", spoiler{`Z</Expiration>`, `</Expiration>`}, "output.Credentials.Expiration"},
+		{"STS error unknown", spoiler{`<Code>AccessDenied<`, `<Code>NotAllowed<`}, "'NotAllowed' is neither modelled nor common"},
+	}
+	worlds := map[string]string{}
+	for _, row := range rows {
+		worlds[row.name] = world(t, row.spoil)
+	}
+	reports := check(t, worlds)
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got := reports[row.name].Deviations
+			if !slices.ContainsFunc(got, func(d string) bool { return strings.Contains(d, row.want) }) {
+				t.Errorf("no deviation has %q, only:\n%s", row.want, strings.Join(got, "\n"))
+			}
+		})
+	}
+}
