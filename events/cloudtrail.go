@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -227,7 +228,11 @@ func (r record) cluster() (string, error) {
 }
 
 // keyARN is the grammar of a key, in any partition.
-var keyARN = regexp.MustCompile(`^arn:[a-z0-9-]{1,32}:kms:[a-z0-9-]{1,32}:[0-9]{12}:key/[0-9A-Za-z-]{1,128}$`)
+var keyARN = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9A-Za-z-]+$`)
+})
+
+func validKey(arn string) bool { return len(arn) <= maxARN && keyARN().MatchString(arn) }
 
 // keys are the ARNs in the record's resources. The request may name the key by
 // its id, alias or ARN, and is used only when it has the ARN and resources have
@@ -238,7 +243,7 @@ func (r record) keys() ([]string, error) {
 		if res.Type != "" && res.Type != "AWS::KMS::Key" {
 			continue
 		}
-		if !keyARN.MatchString(res.ARN) {
+		if !validKey(res.ARN) {
 			return nil, malformed(fmt.Sprintf("detail.resources[%d].ARN", i), "is %s: want the ARN of a KMS key", quote(res.ARN))
 		}
 		keys = append(keys, res.ARN)
@@ -248,7 +253,7 @@ func (r record) keys() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if there && keyARN.MatchString(req.KeyID) {
+		if there && validKey(req.KeyID) {
 			keys = append(keys, req.KeyID)
 		}
 	}

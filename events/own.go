@@ -109,8 +109,15 @@ func decodeTargetScan(env envelope, head Header) (Event, error) {
 	return e, nil
 }
 
-// roleARN is the grammar of a role with its path, in any partition.
-var roleARN = regexp.MustCompile(`^arn:[a-z0-9-]{1,32}:iam::([0-9]{12}):role/[!-~]{1,577}$`)
+// maxARN is longer than the ARN of any role or key can be: a role's path and name
+// have 576 characters at most (IAM quotas).
+const maxARN = 700
+
+// roleARN is the grammar of a role with its path, in any partition. It is compiled
+// at its first use, as a cold start pays for every pattern.
+var roleARN = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-z0-9-]+:iam::([0-9]{12}):role/[!-~]+$`)
+})
 
 // validTarget also holds the role to the target's account: a message must not
 // send a function into an account that it does not name.
@@ -124,7 +131,7 @@ func validTarget(t fleet.Target) error {
 	if t.Role == "" {
 		return nil
 	}
-	if m := roleARN.FindStringSubmatch(t.Role); m == nil || m[1] != t.Account {
+	if m := roleARN().FindStringSubmatch(t.Role); len(t.Role) > maxARN || m == nil || m[1] != t.Account {
 		return malformed("detail.target.role", "is %s: want the ARN of a role of account %s", quote(t.Role), t.Account)
 	}
 	return nil

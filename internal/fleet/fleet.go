@@ -7,6 +7,7 @@ package fleet
 import (
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -35,17 +36,22 @@ func (t Target) Cluster(name string) ClusterID {
 	return ClusterID{Account: t.Account, Region: t.Region, Name: name}
 }
 
+// The grammars are compiled at their first use: a function's cold start pays for
+// every package-level pattern, used or not.
 var (
-	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
-	account     = regexp.MustCompile(`^[0-9]{12}$`)
-	region      = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
+	clusterName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]*$`) })
+	account     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{12}$`) })
+	region      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`) })
 )
+
+// maxClusterName is in characters (EKS CreateCluster API).
+const maxClusterName = 100
 
 // ValidClusterName applies the grammar of the EKS CreateCluster API to name:
 // at most 100 letters, digits, hyphens and underscores, starting with a letter
 // or digit. A name from an event is checked here before it is used in a request.
 func ValidClusterName(name string) error {
-	if !clusterName.MatchString(name) {
+	if len(name) > maxClusterName || !clusterName().MatchString(name) {
 		return fmt.Errorf("cluster name %q is not one EKS would accept: want at most 100 letters, digits, '-' and '_', starting with a letter or digit", clip(name, 120))
 	}
 	return nil
@@ -53,7 +59,7 @@ func ValidClusterName(name string) error {
 
 // ValidAccount checks that id has the form of an AWS account id.
 func ValidAccount(id string) error {
-	if !account.MatchString(id) {
+	if !account().MatchString(id) {
 		return fmt.Errorf("account %q is not an AWS account id: want 12 digits in quotes", clip(id, 40))
 	}
 	return nil
@@ -62,7 +68,7 @@ func ValidAccount(id string) error {
 // ValidRegion checks that name has the form of a region. Whether the region
 // exists is AWS's to say: new ones appear, and partitions differ.
 func ValidRegion(name string) error {
-	if !region.MatchString(name) {
+	if !region().MatchString(name) {
 		return fmt.Errorf("region %q does not have the form of an AWS region: want one like eu-west-1", clip(name, 40))
 	}
 	return nil

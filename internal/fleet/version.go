@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 // Version is a Kubernetes minor version.
 type Version struct{ Major, Minor int }
 
-var version = regexp.MustCompile(`^v?([0-9]{1,4})\.([0-9]{1,4})(?:[.+-].*)?$`)
+var version = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^v?([0-9]{1,4})\.([0-9]{1,4})(?:[.+-].*)?$`) })
 
 // ParseVersion reads 1.34, v1.34.2-eks-abc or 1.31+. Anything else is an error:
 // a version that cannot be read is unknown, not old.
 func ParseVersion(s string) (Version, error) {
-	m := version.FindStringSubmatch(s)
+	m := version().FindStringSubmatch(s)
 	if m == nil {
 		return Version{}, fmt.Errorf("%q is not a Kubernetes version: want one like 1.34", clip(s, 40))
 	}
