@@ -123,7 +123,11 @@ const whole = `{
 var candidates = []any{
 	nil, true, "", "x", " ", "70", "111122223333", "eu-west-1", "none", "always", "critical", "UTC", "prod-*", "20 minutes", "-1h", "1d",
 	-1.0, 0.5, 1e9, 2.0, 100.0,
-	[]any{}, []any{""}, []any{7.0}, map[string]any{}, map[string]any{"x": 1.0},
+	[]any{},
+	[]any{""},
+	[]any{7.0},
+	map[string]any{},
+	map[string]any{"x": 1.0},
 }
 
 // variants yields whole with one value replaced, removed or added.

@@ -113,12 +113,12 @@ func placeOf(data []byte, offset int) config.Place {
 	return config.Place{Line: bytes.Count(before, []byte("\n")) + 1, Column: utf8.RuneCount(before[start:]) + 1}
 }
 
-// The parser recurses once per level and once per key without a value, so an
-// endless row of brackets, dashes or such keys would exhaust its stack or time.
-// Both bounds are far beyond any real file.
+// The parser recurses once per level, and its work grows with the square of the
+// keys of one mapping, so an endless row of brackets, dashes or keys would
+// exhaust its stack or time. Both bounds are far beyond any real file.
 const (
-	maxNesting = 1 << 30
-	maxEmpty   = 32
+	maxNesting = 32
+	maxKeys    = 64
 )
 
 // refused looks at the flat list of tokens for what a configuration must not
@@ -126,28 +126,20 @@ const (
 // than its length.
 func refused(tokens token.Tokens) config.Problems {
 	var problems config.Problems
-	depth, dashes, empty, line := 0, 0, 0, 0
+	var open scopes
+	dashes, line := 0, 0
 	for i, t := range tokens {
 		if t.Position.Line != line {
 			line, dashes = t.Position.Line, 0
 		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			depth++
-		case token.SequenceEndType, token.MappingEndType:
-			depth--
-		case token.SequenceEntryType:
+		if t.Type == token.SequenceEntryType {
 			dashes++
-		case token.MappingValueType:
-			if i > 0 && withoutValue(tokens[i-1:]) {
-				empty++
-			}
 		}
-		if depth > maxNesting || dashes > maxNesting {
+		if keys := open.read(t); keys > maxKeys {
+			return append(problems, config.Problem{Place: placeAt(t), Text: fmt.Sprintf("a mapping has more than %d keys: want the form that the documentation shows", maxKeys)})
+		}
+		if len(open) > maxNesting || dashes > maxNesting {
 			return append(problems, config.Problem{Place: placeAt(t), Text: fmt.Sprintf("values are nested more than %d deep: want the form that the documentation shows", maxNesting)})
-		}
-		if empty > maxEmpty {
-			return append(problems, config.Problem{Place: placeAt(t), Text: fmt.Sprintf("more than %d keys have no value: want a value, or leave the key out", maxEmpty)})
 		}
 		if text, ok := foreign(t, i); ok {
 			problems = append(problems, config.Problem{Place: placeAt(t), Text: text})
@@ -156,16 +148,46 @@ func refused(tokens token.Tokens) config.Problems {
 	return problems
 }
 
-// withoutValue tells of a key and its colon whether what follows belongs to
-// something else.
-func withoutValue(tokens token.Tokens) bool {
-	key, colon := tokens[0], tokens[1]
-	for _, next := range tokens[2:] {
-		if next.Type != token.CommentType {
-			return next.Position.Line > colon.Position.Line && next.Position.Column <= key.Position.Column && next.Type != token.SequenceEntryType
-		}
+// scopes are the mappings and brackets that are open at a token, outermost
+// first: the column of a mapping's keys, or 0 for a bracket, and its keys.
+type scopes []struct{ column, keys int }
+
+// read takes in one token, and returns how many keys its mapping has so far.
+func (s *scopes) read(t *token.Token) int {
+	switch t.Type {
+	case token.SequenceStartType, token.MappingStartType:
+		*s = append(*s, struct{ column, keys int }{})
+	case token.SequenceEndType, token.MappingEndType:
+		s.close(0)
+		*s = (*s)[:max(len(*s)-1, 0)]
+	case token.SequenceEntryType:
+		s.close(t.Position.Column)
+	case token.MappingValueType:
+		return s.key(t)
 	}
-	return true
+	return 0
+}
+
+// close ends the mappings whose keys stand right of a column, up to a bracket.
+func (s *scopes) close(column int) {
+	for len(*s) > 0 && (*s)[len(*s)-1].column > column {
+		*s = (*s)[:len(*s)-1]
+	}
+}
+
+// key counts the key before a colon to its mapping.
+func (s *scopes) key(colon *token.Token) int {
+	column := colon.Position.Column
+	if colon.Prev != nil {
+		column = colon.Prev.Position.Column
+	}
+	s.close(column)
+	if last := len(*s) - 1; last < 0 || (*s)[last].column != 0 && (*s)[last].column < column {
+		*s = append(*s, struct{ column, keys int }{column: column})
+	}
+	last := &(*s)[len(*s)-1]
+	last.keys++
+	return last.keys
 }
 
 // foreign says what to write in place of a part of YAML that is not read.

@@ -3,6 +3,7 @@ package yamlfile_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -84,6 +85,8 @@ func TestFault_54_HostileFilesAreRefused(t *testing.T) {
 		"one endless key":      full("a"),
 		"document headers":     full("---\n"),
 		"empty keys":           full("a:\n"),
+		"pairs of keys":        full("a:\nb: {}\n"),
+		"keys over items":      full("a:\n- x\n"),
 		"one byte too many":    full("#") + "##",
 		"unknown keys":         full("abcdefgh: 1\n"),
 		"a key of many words":  full("warnpercent ") + ": 1",
@@ -144,4 +147,21 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestALargeOrganisationFitsOneFile(t *testing.T) {
+	for name, form := range map[string]string{
+		"block": "  - account: \"%012d\"\n    regions: [eu-west-1]\n",
+		"flow":  "  - {account: \"%012d\", regions: [eu-west-1]}\n",
+	} {
+		var b strings.Builder
+		b.WriteString("schemaVersion: 1\ntargets:\n")
+		for i := range 5000 {
+			fmt.Fprintf(&b, form, i)
+		}
+		f, err := yamlfile.Parse("steward.yaml", []byte(b.String()))
+		if err != nil || len(f.Targets()) != 5000 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
