@@ -71,7 +71,7 @@ func (b *builder) fill(v reflect.Value, n Node, path string) {
 // explained tells the values whose origin people ask for. The lines of targets
 // would only make a stored configuration bigger.
 func explained(path string) bool {
-	section, key, _ := strings.Cut(index.ReplaceAllString(path, ""), ".")
+	section, key, _ := strings.Cut(index().ReplaceAllString(path, ""), ".")
 	switch section {
 	case "etcdSize", "notify":
 		return key != ""

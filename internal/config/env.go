@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"reflect"
-	"regexp"
 	"strings"
 )
 
@@ -43,16 +42,21 @@ type form struct {
 
 // forms by the word in the form tag. ARNs name any partition.
 var forms = map[string]form{
-	"table":  {"the name of a DynamoDB table", matching(`^[A-Za-z0-9_.-]{3,255}$`)},
-	"bus":    {"the name of an EventBridge bus", matching(`^[A-Za-z0-9_./-]{1,256}$`)},
-	"bucket": {"the name of an S3 bucket", matching(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)},
-	"key":    {"the key of an S3 object", matching(`^[A-Za-z0-9!_.*'()/-]{1,1000}$`)},
-	"topic":  {"the ARN of an SNS topic", matching(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)},
-	"secret": {"the name or ARN of a Secrets Manager secret (not the webhook's address)", matching(`^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]{1,512}$`)},
+	"table":  {"the name of a DynamoDB table", matching(255, `^[A-Za-z0-9_.-]+$`)},
+	"bus":    {"the ARN of an EventBridge bus", matching(400, `^arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9_./-]+$`)},
+	"bucket": {"the name of an S3 bucket", matching(63, `^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)},
+	"key":    {"the key of an S3 object", matching(1000, `^[A-Za-z0-9!_.*'()/-]+$`)},
+	"topic":  {"the ARN of an SNS topic", matching(400, `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$`)},
+	"secret": {"the name or ARN of a Secrets Manager secret (not the webhook's address)", matching(600, `^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+$`)},
 	"url":    {"an https URL, or http to this machine", isURL},
 }
 
-func matching(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
+// matching holds the length apart from the pattern: a counted repetition takes
+// long to compile, which every cold start would pay for.
+func matching(most int, pattern string) func(string) bool {
+	g := grammar(pattern)
+	return func(s string) bool { return len(s) <= most && g.MatchString(s) }
+}
 
 // isURL admits plain http only to the machine itself, where the stand-ins of
 // AWS listen.

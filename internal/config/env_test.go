@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
 func lookupIn(m map[string]string) func(string) (string, bool) {
@@ -26,7 +27,7 @@ func inverse[T comparable](t *rapid.T, env T) {
 func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		matching := func(pattern string) string { return rapid.StringMatching(pattern).Draw(t, pattern) }
-		table, bus := matching(`[A-Za-z0-9_.-]{3,40}`), matching(`[A-Za-z0-9_./-]{1,40}`)
+		table, bus := matching(`[A-Za-z0-9_.-]{3,40}`), matching(`arn:aws(-cn|-us-gov)?:events:[a-z]{2}-[a-z]{4}-1:[0-9]{12}:event-bus/[A-Za-z0-9_./-]{1,40}`)
 		topic := matching(`arn:aws(-cn|-us-gov)?:sns:[a-z]{2}-[a-z]{4}-1:[0-9]{12}:[A-Za-z0-9_-]{1,40}`)
 		url := matching(`https://sqs\.[a-z]{2}-[a-z]{4}-[1-9]\.amazonaws\.com(\.cn)?/[0-9]{12}/[a-z-]{1,20}`)
 		inverse(t, config.DispatchEnv{
@@ -40,7 +41,7 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 
 func TestLoadEnvNamesEveryVariableInOneSentence(t *testing.T) {
 	_, err := config.LoadEnv[config.DispatchEnv](lookupIn(map[string]string{
-		"STEWARD_TABLE": "steward", "STEWARD_BUS": "steward", "STEWARD_CONFIG_BUCKET": "steward-config",
+		"STEWARD_TABLE": "steward", "STEWARD_BUS": "arn:aws:events:eu-west-1:111122223333:event-bus/steward", "STEWARD_CONFIG_BUCKET": "steward-config",
 		"STEWARD_ETCDSIZE_QUEUE": "http://sqs.example.com/q", "STEWARD_NOTIFY_QUEUE": "https://sqs.example.com/q",
 	}))
 	want := "the environment is incomplete: STEWARD_CONFIG_KEY is missing: want the key of an S3 object; " +
@@ -83,5 +84,15 @@ func TestURLsArePlainOnlyOnTheMachineItself(t *testing.T) {
 		if _, err := config.LoadEnv[config.NotifyEnv](lookupIn(env)); (err == nil) != ok {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+}
+
+func TestTheHubIsReadFromAnARN(t *testing.T) {
+	want := fleet.ClusterID{Account: "111122223333", Region: "cn-north-1"}
+	if got := config.Hub("arn:aws-cn:events:cn-north-1:111122223333:event-bus/steward"); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := config.Hub("steward"); got != (fleet.ClusterID{}) {
+		t.Errorf("got %v from a name, want nothing", got)
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,21 +21,21 @@ type Key struct {
 	// read for a whole target in one call: an override by name cannot set them.
 	PerTarget bool
 
-	Min, Max          float64        // of a number, inclusive
-	Shortest, Longest time.Duration  // of a duration, inclusive
-	Pattern           *regexp.Regexp // of a text
-	OneOf             []string       // of a text
+	Min, Max          float64       // of a number, inclusive
+	Shortest, Longest time.Duration // of a duration, inclusive
+	Pattern           *Grammar      // of a text
+	OneOf             []string      // of a text
 
 	Example any
 }
 
 // DurationForm is how durations are written. It is narrower than
 // time.ParseDuration: nothing here is shorter than a second or negative.
-var DurationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?[hms])+$`)
+var DurationForm = grammar(`^([0-9]+(\.[0-9]+)?[hms])+$`)
 
 var (
-	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
+	accountForm = grammar(`^[0-9]{12}$`)
+	regionForm  = grammar(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
 )
 
 const (
@@ -69,7 +70,7 @@ var Keys = []Key{
 	{Path: "targets[].regions[]", Pattern: regionForm, Want: wantRegion},
 	{
 		Path: "targets[].role", Example: "arn:aws:iam::111122223333:role/steward-reader",
-		Pattern: regexp.MustCompile(`^(none|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576})$`),
+		Pattern: grammar(`^(none|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576})$`),
 		Doc: "Role to assume in the account. Left out, it is steward-reader in that account and its partition; " +
 			"none means the function's own credentials.",
 		Want: "the ARN of a role of this account, such as arn:aws:iam::111122223333:role/steward-reader, or none",
@@ -138,7 +139,7 @@ var Keys = []Key{
 	},
 	{
 		// Not Local, which means another zone on every machine.
-		Path: "notify.timeZone", Pattern: regexp.MustCompile(`^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)+)$`), Example: "Europe/Berlin",
+		Path: "notify.timeZone", Pattern: grammar(`^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)+)$`), Example: "Europe/Berlin",
 		Doc:  "Time zone of the times in messages.",
 		Want: "a time zone of the IANA database, such as Europe/Berlin or UTC",
 	},
@@ -181,7 +182,7 @@ var Keys = []Key{
 		Want: `a list with at least one cluster name or pattern, such as ["prod-*"]`,
 	},
 	{
-		Path: "overrides[].match.names[]", Pattern: regexp.MustCompile(`^[0-9A-Za-z_*?\[\]^-]{1,200}$`),
+		Path: "overrides[].match.names[]", Pattern: grammar(`^[0-9A-Za-z_*?\[\]^-]{1,200}$`),
 		Want: `a cluster name in quotes, in which * stands for any characters, ? for one and [ab] for one of some, such as "prod-*"`,
 	},
 	{
@@ -194,9 +195,9 @@ var Keys = []Key{
 // KeyOf finds the Key of a path, with or without numbers in its brackets. It is
 // false for what no key describes.
 func KeyOf(path string) (Key, bool) {
-	path = index.ReplaceAllString(path, "[]")
+	path = index().ReplaceAllString(path, "[]")
 	for _, p := range []string{path, strings.TrimPrefix(path, "overrides[].")} {
-		if k, ok := byPath[p]; ok {
+		if k, ok := byPath()[p]; ok {
 			return k, true
 		}
 	}
@@ -204,12 +205,12 @@ func KeyOf(path string) (Key, bool) {
 }
 
 var (
-	index  = regexp.MustCompile(`\[[0-9]+\]`)
-	byPath = func() map[string]Key {
+	index  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[[0-9]+\]`) })
+	byPath = sync.OnceValue(func() map[string]Key {
 		keys := make(map[string]Key, len(Keys))
 		for _, k := range Keys {
 			keys[k.Path] = k
 		}
 		return keys
-	}()
+	})
 )

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A Node is one value of a configuration document and where it stands. It is
@@ -63,7 +64,7 @@ func (n Node) shown() string {
 	return "empty"
 }
 
-var plainKey = regexp.MustCompile(`^[0-9A-Za-z_-]{1,60}$`)
+var plainKey = grammar(`^[0-9A-Za-z_-]{1,60}$`)
 
 // asKey is a text as part of a path: plain where that is safe.
 func (n Node) asKey() string {
@@ -84,10 +85,12 @@ func clip(s string) string {
 
 // secret finds what people paste into the wrong place: the path of a Slack
 // webhook is its password, and so is a Slack token.
-var secret = regexp.MustCompile(`(hooks\.slack(?:-gov)?\.com|xox[a-z]-|xapp-)[^\s"']+`)
+var secret = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(hooks\.slack(?:-gov)?\.com|xox[a-z]-|xapp-)[^\s"']+`)
+})
 
 // Redact leaves out the secrets that s may hold.
-func Redact(s string) string { return secret.ReplaceAllString(s, "$1[redacted]") }
+func Redact(s string) string { return secret().ReplaceAllString(s, "$1[redacted]") }
 
 // A Problem is one thing that is wrong with a configuration, and where.
 type Problem struct {
