@@ -39,14 +39,15 @@ const (
 // functions are what is measured, with an environment that lets each start.
 var functions = []function{
 	{"dispatch", config.Environ(config.DispatchEnv{
-		Table: "steward", Bus: "steward", ConfigBucket: "steward-configuration", ConfigKey: "steward.yaml",
+		Table: "steward", Bus: bus, ConfigBucket: "steward-configuration", ConfigKey: "steward.yaml",
 		EtcdSizeQueue: "http://127.0.0.1:1/etcdsize", NotifyQueue: "http://127.0.0.1:1/notify",
 	})},
-	{"etcdsize", config.Environ(config.EtcdSizeEnv{Table: "steward", Bus: "steward", Topic: topic})},
+	{"etcdsize", config.Environ(config.EtcdSizeEnv{Table: "steward", Bus: bus, Topic: topic})},
 	{"notify", config.Environ(config.NotifyEnv{Table: "steward", Topic: topic, SlackSecret: "steward/slack"})},
 }
 
 const topic = "arn:aws:sns:eu-west-1:111122223333:steward"
+const bus = "arn:aws:events:eu-west-1:111122223333:event-bus/steward"
 
 type function struct {
 	name string

@@ -113,13 +113,26 @@ func (h *Handler) scan(ctx context.Context, order etcdsize.Order) ([]slog.Attr, 
 	}
 	hold(&order, open)
 	order.Rules = rulesOf(conf)
-	report := etcdsize.Scan(ctx, h.Source, order, h.Now())
+	report := h.read(ctx, order)
 
 	news, unannounced, err := h.Outbox.Record(ctx, worthRecording(report.Findings, order))
 	if err == nil && report.Complete && len(order.Clusters) == 0 {
 		err = h.Ledger.SetWatchList(ctx, ledger.WatchList{Target: order.Target, Clusters: report.Watch})
 	}
 	return append(summary(report), slog.Int("news", news), slog.Int("unannounced", unannounced)), err
+}
+
+// recording is the time that is kept for what the scan found: a scan that reads
+// until the function's end would have seen everything and said nothing.
+const recording = 10 * time.Second
+
+func (h *Handler) read(ctx context.Context, order etcdsize.Order) etcdsize.Report {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-recording))
+		defer cancel()
+	}
+	return etcdsize.Scan(ctx, h.Source, order, h.Now())
 }
 
 // settings reads the configuration in force and remembers it.
@@ -187,7 +200,7 @@ func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause
 		return nil, cause
 	}
 	order := etcdsize.Order{Target: e.Target, Clusters: e.Clusters, Rules: rulesOf(h.lastSettings())}
-	report := etcdsize.Scan(ctx, h.Source, order, h.Now())
+	report := h.read(ctx, order)
 	var critical []fleet.Finding
 	for _, f := range report.Findings {
 		if f.Severity == fleet.Critical {

@@ -26,6 +26,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/sim"
+	"github.com/eks-steward/eks-steward/internal/sim/edge"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
@@ -352,4 +353,15 @@ func TestAnEventThatNobodySentHereIsPermanentlyRefused(t *testing.T) {
 	if _, err := b.Handle(t.Context(), &events.Tick{}); !worker.IsPermanent(err) {
 		t.Errorf("got %v, want a permanent error", err)
 	}
+}
+
+func TestAScanThatFindsNoEndIsStillRecorded(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	b.world.Faults().Script(edge.Step{Operation: "GetMetricData", Do: edge.Hang()})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+300*time.Millisecond)
+	defer cancel()
+	if _, err := b.Handle(ctx, b.hourly()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, b.bus.moves, " opened info") // the target is incomplete, and says so
 }
