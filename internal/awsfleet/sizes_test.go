@@ -257,8 +257,8 @@ func TestSizesOfAFailingBatchDoNotHideTheOthers(t *testing.T) {
 	if s := got["c0500"]; !same(s.Points, points(-5, 7)) {
 		t.Errorf("the good batch is lost: %+v", s)
 	}
-	if s, ok := got["c0000"]; !ok || s.Trouble == "" {
-		t.Errorf("the bad batch looks fine: %+v", s)
+	if s := got["c0000"]; !strings.Contains(s.Trouble, "(denied)") {
+		t.Errorf("the bad batch does not say why: %+v", s)
 	}
 }
 
@@ -276,7 +276,7 @@ func TestFault_01_ThrottledMetricsAreAskedForAgain(t *testing.T) {
 			}
 			return cborBody(page("", result("m0", "Complete", -5, 2)))
 		})
-		got, err := f.Sizes(t.Context(), target, fleet.StorageSize, []string{"web"}, now.Add(-time.Hour), now)
+		got, err := f.Sizes(passing{t.Context()}, target, fleet.StorageSize, []string{"web"}, now.Add(-time.Hour), now)
 		if err != nil || !same(got["web"].Points, points(-10, 1, 2)) || got["web"].Trouble != "" {
 			t.Fatalf("got %+v, %v", got, err)
 		}
