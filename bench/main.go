@@ -46,8 +46,10 @@ var functions = []function{
 	{"notify", config.Environ(config.NotifyEnv{Table: "steward", Topic: topic, SlackSecret: "steward/slack"})},
 }
 
-const topic = "arn:aws:sns:eu-west-1:111122223333:steward"
-const bus = "arn:aws:events:eu-west-1:111122223333:event-bus/steward"
+const (
+	topic = "arn:aws:sns:eu-west-1:111122223333:steward"
+	bus   = "arn:aws:events:eu-west-1:111122223333:event-bus/steward"
+)
 
 type function struct {
 	name string

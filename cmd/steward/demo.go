@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -59,17 +59,17 @@ func (d demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "steward-demo-")
+	ledgerFile, remove, err := scratchLedger()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	log, err := d.openLog()
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	s, err := openStage(filepath.Join(dir, "ledger"), seed, script[0].at, log)
+	s, err := openStage(ledgerFile, seed, script[0].at, log)
 	if err != nil {
 		return err
 	}
@@ -206,10 +206,9 @@ func (d demo) writePage(s *stage) error {
 	if err != nil {
 		return fmt.Errorf("--page: %w", err)
 	}
-	defer f.Close()
-	if err := s.slack.Page(f); err != nil {
+	if err := errors.Join(s.slack.Page(f), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", d.page, err)
 	}
 	fmt.Fprintf(d.out, "The messages as Slack would show them: %s\n", d.page)
-	return f.Close()
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -46,12 +45,12 @@ func invoke(cmd *cobra.Command, function, event, fleetFile string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "steward-invoke-")
+	ledgerFile, remove, err := scratchLedger()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	s, err := openStage(filepath.Join(dir, "ledger"), seed, timeOf(raw), cmd.ErrOrStderr())
+	defer remove()
+	s, err := openStage(ledgerFile, seed, timeOf(raw), cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

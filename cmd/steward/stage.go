@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -80,6 +82,15 @@ func openStage(ledgerFile string, seed sim.Fleet, start time.Time, log io.Writer
 		Hub: stageHub, Now: s.clock.Now, Sleep: s.clock.Sleep, Log: log,
 	})
 	return s, nil
+}
+
+// scratchLedger makes room for a ledger that nobody needs afterwards.
+func scratchLedger() (path string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "steward-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make room for the ledger: %w", err)
+	}
+	return filepath.Join(dir, "ledger"), func() { _ = os.RemoveAll(dir) }, nil // what stays is the system's to sweep
 }
 
 // simulated are credentials and the address of the simulated AWS.

@@ -17,10 +17,8 @@ import (
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/bus"
 	"github.com/eks-steward/eks-steward/internal/config"
-	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
-	"github.com/eks-steward/eks-steward/internal/notify"
 	"github.com/eks-steward/eks-steward/internal/notify/sns"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/worker"
@@ -42,17 +40,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	topic := sns.New(awssns.NewFromConfig(cfg), env.Topic)
 	records := ledger.New(dynamo.New(dynamodb.NewFromConfig(cfg), env.Table), time.Now)
 	h := &handler.Handler{
 		Source: awsfleet.New(cfg),
 		Ledger: records,
 		Leases: records,
 		Outbox: outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
-		Alarm: func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
-			return topic.Post(ctx, notify.Emergency(critical, bucket, cause.Error()))
-		},
-		Now: time.Now,
+		Alarm:  sns.New(awssns.NewFromConfig(cfg), env.Topic).Alarm,
+		Now:    time.Now,
 	}
 	worker.Start("etcdsize", worker.Each(h.Handle))
 	return nil

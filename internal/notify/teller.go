@@ -67,7 +67,7 @@ func (r Report) Attrs() []slog.Attr {
 		slog.Bool("held", r.Held), slog.Int("posted", r.Posted), slog.Int("settled", r.Settled), slog.Int("left", r.Left),
 	}
 	for _, a := range []slog.Attr{
-		slog.String("slack-refused", r.SlackRefused), slog.String("slack-down", r.SlackDown), slog.String("sns-failed", r.SNSFailed),
+		slog.String("slack_refused", r.SlackRefused), slog.String("slack_down", r.SlackDown), slog.String("sns_failed", r.SNSFailed),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

@@ -91,7 +91,7 @@ func (n Notice) History(zone *time.Location) string {
 	case Changed:
 		parts = append(parts, "changed "+Clock(i.Changed, zone))
 	}
-	if !i.Finding.At.IsZero() {
+	if i.Finding.At.Sub(i.Changed).Abs() >= time.Minute && !i.Finding.At.IsZero() {
 		parts = append(parts, "read "+Clock(i.Finding.At, zone))
 	}
 	if i.Revision > 0 {

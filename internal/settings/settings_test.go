@@ -107,6 +107,7 @@ type down struct{}
 func (down) AcceptedConfig(context.Context) (ledger.AcceptedConfig, error) {
 	return ledger.AcceptedConfig{}, ledger.ErrUnavailable
 }
+
 func (down) AcceptConfig(context.Context, ledger.AcceptedConfig) error { return ledger.ErrUnavailable }
 
 func TestFault_33_WithoutALedgerTheFileItselfServes(t *testing.T) {

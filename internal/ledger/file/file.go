@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/eks-steward/eks-steward/internal/ledger"
 )
@@ -33,7 +34,7 @@ var records = []byte("records")
 // Open opens the file at path, or creates it. Its directory must exist.
 func Open(path string) (*Store, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("ledger file %s is in use by another process: end that one first or name another file", path)
 	}
 	if err != nil {

@@ -41,7 +41,7 @@ func Passing(cluster string) fleet.Finding {
 	f := Full(cluster, fleet.Info)
 	f.Outcome, f.Cause, f.Meaning, f.Remedy, f.Facts = fleet.Pass, "", "", "", nil
 	f.Title, f.Reason = "etcd of "+cluster+" is 40 % full", "40 % is below every threshold."
-	f.Observed, f.At = "3.2 GB of 8 GB (40 %)", Start.Add(3*time.Hour)
+	f.Observed = "3.2 GB of 8 GB (40 %)"
 	return f
 }
 
@@ -49,7 +49,8 @@ func Passing(cluster string) fleet.Finding {
 func Life(findings ...fleet.Finding) incident.Incident {
 	var known *incident.Incident
 	for i, f := range findings {
-		next, _ := incident.Next(known, f, Start.Add(time.Duration(i)*time.Hour))
+		f.At = Start.Add(time.Duration(i) * time.Hour)
+		next, _ := incident.Next(known, f, f.At)
 		known = &next
 	}
 	return *known

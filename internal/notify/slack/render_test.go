@@ -118,16 +118,19 @@ func TestADigestCountsWhatItDoesNotName(t *testing.T) {
 	}
 }
 
+var kinds = []notify.Kind{notify.Opened, notify.Changed, notify.Resolved, notify.Digest, notify.LedgerOut}
+
 func FuzzSlackRender(f *testing.F) {
-	f.Add("etcd of prod is 87 % full", "prod", "6.96 GB of 8 GB", 2, 1, 3, "opened", "")
-	f.Add("<!channel>", "<@U1>", strings.Repeat("&", 5000), 1, 1, 30, "resolved", "Slack did not answer.")
-	f.Add("", "", "", 0, 0, 0, "changed", "\x00")
-	f.Add("\xff", "a\nb", "  ", -1, 600, 2, "emergency", strings.Repeat("<", 9000))
-	f.Add("🙂🙂", "🙂", strings.Repeat("🙂", 2000), 9, 20, 12, "digest", "*")
-	f.Fuzz(func(t *testing.T, title, name, text string, severity, notices, facts int, kind, note string) {
-		m := notify.Message{Kind: notify.Kind(kind), Note: note, Cause: text, Bucket: time.Unix(int64(facts), 0)}
+	f.Add("etcd of prod is 87 % full", "prod", "6.96 GB of 8 GB", 2, 1, 3, uint8(0), "")
+	f.Add("<!channel>", "<@U1>", strings.Repeat("&", 5000), 1, 1, 30, uint8(2), "Slack did not answer.")
+	f.Add("", "", "", 0, 0, 0, uint8(1), "\x00")
+	f.Add("\xff", "a\nb", "  ", -1, 600, 2, uint8(4), strings.Repeat("<", 9000))
+	f.Add("🙂🙂", "🙂", strings.Repeat("🙂", 2000), 9, 20, 12, uint8(3), "*")
+	f.Fuzz(func(t *testing.T, title, name, text string, severity, notices, facts int, which uint8, note string) {
+		kind := kinds[int(which)%len(kinds)]
+		m := notify.Message{Kind: kind, Note: note, Cause: text, Bucket: time.Unix(int64(facts), 0)}
 		for i := range min(max(notices, 0), 700) {
-			n := notify.Notice{Kind: notify.Kind(kind), Incident: incident.Incident{State: incident.Open, Finding: fleet.Finding{
+			n := notify.Notice{Kind: kind, Incident: incident.Incident{State: incident.Open, Finding: fleet.Finding{
 				Check: name + string(rune('a'+i%40)), Cluster: fleet.ClusterID{Account: name, Region: text, Name: name},
 				Title: title, Reason: text, Meaning: text, Remedy: title + text, Observed: text, Expected: title,
 				Severity: fleet.Severity(severity), Resource: text,

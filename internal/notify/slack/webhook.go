@@ -97,7 +97,7 @@ func (w *Webhook) post(ctx context.Context, address string, body []byte) error {
 	return w.judge(resp, string(answer))
 }
 
-var errAddress = errors.New("the secret does not hold the address of a webhook: want one like https://hooks.slack.com/services/...")
+var errAddress = errors.New("the secret does not hold the address of a webhook: want https://hooks.slack.com/services/ and three codes")
 
 // valid keeps the message and the secret off the open network.
 func valid(address string) error {

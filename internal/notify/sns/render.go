@@ -171,8 +171,11 @@ func notice(m notify.Message, n notify.Notice) string {
 	}
 	fmt.Fprintf(&b, "%s: %s\n\n", n.Word(), n.Title())
 	facts := append([]fleet.Fact{
-		{Label: "Cluster", Value: f.Cluster.Name}, {Label: "Account", Value: f.Cluster.Account}, {Label: "Region", Value: f.Cluster.Region},
-		{Label: "Observed", Value: f.Observed}, {Label: "Expected", Value: f.Expected},
+		{Label: "Cluster", Value: f.Cluster.Name},
+		{Label: "Account", Value: f.Cluster.Account},
+		{Label: "Region", Value: f.Cluster.Region},
+		{Label: "Observed", Value: f.Observed},
+		{Label: "Expected", Value: f.Expected},
 	}, f.Facts...)
 	for _, fact := range facts {
 		if fact.Value != "" {

@@ -198,15 +198,18 @@ func TestErrorsOfPublish(t *testing.T) {
 	}
 }
 
+var kinds = []notify.Kind{notify.Opened, notify.Changed, notify.Resolved, notify.Digest, notify.LedgerOut}
+
 func FuzzSNSRender(f *testing.F) {
-	f.Add("etcd of prod is 87 % full", "prod", "6.96 GB", 2, 1, "opened", "")
-	f.Add("größer\r\n\x00", "\xff", strings.Repeat("語", 90_000), 1, 3, "digest", "\x1b[31m")
-	f.Add("", "", "", -1, 0, "emergency", "\u202e\uffff")
-	f.Add(strings.Repeat("x ", 80), strings.Repeat("🙂", 300), "a\nb", 0, 2, "resolved", strings.Repeat("n", 300_000))
-	f.Fuzz(func(t *testing.T, title, name, text string, severity, notices int, kind, note string) {
-		m := notify.Message{Kind: notify.Kind(kind), Note: note, Cause: text, Bucket: notifytest.Start}
+	f.Add("etcd of prod is 87 % full", "prod", "6.96 GB", 2, 1, uint8(0), "")
+	f.Add("größer\r\n\x00", "\xff", strings.Repeat("語", 90_000), 1, 3, uint8(3), "\x1b[31m")
+	f.Add("", "", "", -1, 0, uint8(4), "\u202e\uffff")
+	f.Add(strings.Repeat("x ", 80), strings.Repeat("🙂", 300), "a\nb", 0, 2, uint8(2), strings.Repeat("n", 300_000))
+	f.Fuzz(func(t *testing.T, title, name, text string, severity, notices int, which uint8, note string) {
+		kind := kinds[int(which)%len(kinds)]
+		m := notify.Message{Kind: kind, Note: note, Cause: text, Bucket: notifytest.Start}
 		for range min(max(notices, 0), 50) {
-			m.Notices = append(m.Notices, notify.Notice{Kind: notify.Kind(kind), Incident: incident.Incident{Finding: fleet.Finding{
+			m.Notices = append(m.Notices, notify.Notice{Kind: kind, Incident: incident.Incident{Finding: fleet.Finding{
 				Check: name, Cluster: fleet.ClusterID{Account: name, Region: text, Name: title}, Title: title, Reason: text, Remedy: text,
 				Severity: fleet.Severity(severity), Facts: []fleet.Fact{{Label: name, Value: title}},
 			}}})

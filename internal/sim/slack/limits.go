@@ -16,7 +16,6 @@ const (
 	maxFields   = 10
 	maxField    = 2000
 	maxElements = 10
-	maxText     = 40000
 )
 
 func validBlocks(blocks *slack.Blocks) bool {
