@@ -66,6 +66,14 @@ func TestDecide(t *testing.T) {
 			reading: reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return 4*gb + 1.5*gb*max(0, 1.25-ago) })}),
 			want:    want{fleet.Fail, fleet.Warning, "filling", "full within 4 h"},
 		},
+		"growth that ten minutes ago was not predicted to fill it is waited for": {
+			reading: reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return 4.2*gb + 1.5*gb*max(0, 40./60-ago) })}),
+			want:    want{outcome: fleet.Pass},
+		},
+		"a swing that is no growth fills nothing": {
+			reading: reading(fleet.Series{Points: swing(14, line(5.2*gb, 0.75*gb), 0.24*gb)}),
+			want:    want{outcome: fleet.Pass},
+		},
 		"slower growth passes":                {reading: reading(fleet.Series{Points: every5(72, line(4*gb, 0.5*gb))}), want: want{outcome: fleet.Pass}},
 		"a burst of ten minutes is no growth": {reading: reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return 3*gb + map[bool]float64{true: gb}[ago < 0.15] })}), want: want{outcome: fleet.Pass}},
 		"nearly full for ten minutes is critical whatever the live data": {
@@ -111,6 +119,14 @@ func TestDecide(t *testing.T) {
 			reading: etcdsize.Reading{Cluster: id, Described: &fleet.Cluster{Status: "CREATING", Kind: fleet.KindEKS, CreatedAt: now}},
 			want:    want{outcome: fleet.NotApplicable, reason: "new"},
 		},
+		"a cluster that takes hours to be created has nothing to say": {
+			reading: etcdsize.Reading{Cluster: id, Described: &fleet.Cluster{Status: "CREATING", Kind: fleet.KindEKS, CreatedAt: now.Add(-3 * time.Hour)}},
+			want:    want{outcome: fleet.NotApplicable, reason: "new"},
+		},
+		"a cluster that is being deleted has nothing to say": {
+			reading: etcdsize.Reading{Cluster: id, Size: flat(7 * gb), Described: &fleet.Cluster{Status: "DELETING", Kind: fleet.KindEKS}},
+			want:    want{outcome: fleet.NotApplicable, reason: "being deleted"},
+		},
 		"FAULT 13 a connected cluster is not judged": {
 			reading: etcdsize.Reading{Cluster: id, Described: &fleet.Cluster{Status: "ACTIVE", Kind: fleet.KindConnected}},
 			want:    want{outcome: fleet.NotApplicable, reason: "EKS does not run"},
@@ -137,6 +153,19 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// swing moves every other point up, and the others down.
+func swing(n int, size func(ago float64) float64, by float64) []fleet.Point {
+	points := every5(n, size)
+	for i := range points {
+		if (n-i)%2 == 1 {
+			points[i].Bytes -= by
+		} else {
+			points[i].Bytes += by
+		}
+	}
+	return points
 }
 
 func withLive(r etcdsize.Reading, bytes float64) etcdsize.Reading {

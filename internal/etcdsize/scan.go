@@ -36,9 +36,6 @@ type Order struct {
 	Target fleet.Target
 	// Clusters narrows the scan; empty means all there are.
 	Clusters []string
-	// Describe asks for every cluster's description, as after an event that
-	// says that clusters changed: metrics outlive the cluster they are of.
-	Describe bool
 	// Held is the severity of the open findings by cluster name.
 	Held map[string]fleet.Severity
 	// AccessHeld says that the finding about the target is open.
@@ -144,7 +141,7 @@ func (s *scan) measure(ctx context.Context, m fleet.Metric, names []string) {
 func (s *scan) needDescription(names []string) []string {
 	var need []string
 	for _, n := range names {
-		if s.order.Describe || needsDescription(*s.readings[n], s.order.Held[n], s.rules(n), s.limits, s.now) {
+		if needsDescription(*s.readings[n], s.order.Held[n], s.rules(n), s.limits, s.now) {
 			need = append(need, n)
 		}
 	}

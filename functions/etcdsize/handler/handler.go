@@ -94,7 +94,7 @@ func (h *Handler) lookAgain(ctx context.Context, e *events.EKSCall) ([]slog.Attr
 	if !ok {
 		return nil, worker.Permanent(fmt.Errorf("account %s in %s is no target of the configuration: add it, or stop forwarding its events", e.Account, e.Region))
 	}
-	order := etcdsize.Order{Target: target, Describe: true}
+	order := etcdsize.Order{Target: target}
 	if e.Cluster != "" {
 		order.Clusters = []string{e.Cluster}
 	}

@@ -287,14 +287,14 @@ func TestFault_62_ADeletedClusterClosesItsIncident(t *testing.T) {
 func TestFault_33_WithoutALedgerCriticalFindingsAreToldOnceAnHour(t *testing.T) {
 	b := newBench(t, flat("full", 7.5), flat("warm", 6))
 	b.store.down = true
-	b.handle(t, b.hourly())
-	if _, err := b.Handle(t.Context(), b.hourly()); !errors.Is(err, ledger.ErrUnavailable) {
-		t.Errorf("a second delivery in the hour: %v, want it left to the queue", err)
-	}
 	five := b.hourly()
 	five.Cadence = events.FiveMinutes
 	if _, err := b.Handle(t.Context(), five); !errors.Is(err, ledger.ErrUnavailable) {
 		t.Errorf("a five-minute scan: %v, want it left to the queue", err)
+	}
+	b.handle(t, b.hourly())
+	if _, err := b.Handle(t.Context(), b.hourly()); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("a second delivery in the hour: %v, want it left to the queue", err)
 	}
 	b.now = b.now.Add(time.Hour)
 	b.handle(t, b.hourly())
@@ -364,4 +364,98 @@ func TestAScanThatFindsNoEndIsStillRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, b.bus.moves, " opened info") // the target is incomplete, and says so
+}
+
+// access is the open incident about the target itself, nil when there is none.
+func (b *bench) access(t *testing.T) *incident.Incident {
+	t.Helper()
+	inc, err := b.records.Incident(t.Context(), incident.ID(fleet.Finding{Check: etcdsize.AccessCheck, Cluster: target.Cluster("")}))
+	if errors.Is(err, ledger.ErrAbsent) || inc.State == incident.Resolved {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &inc
+}
+
+func TestFault_04_AListThatLoopsIsIncompleteAndClosesNothing(t *testing.T) {
+	var clusters []sim.Cluster
+	for i := range 250 {
+		clusters = append(clusters, flat(fmt.Sprintf("c%03d", i), 1))
+	}
+	clusters = append(clusters, flat("prod", 6))
+	b := newBench(t, clusters...)
+	b.handle(t, b.hourly())
+	b.world.Remove(target.Cluster("prod")) // whether it is gone cannot be told from half a list
+	b.world.Faults().Script(edge.Step{Operation: "ListClusters", Nth: 2, Times: edge.Always, Do: edge.RepeatToken()})
+	b.now = b.now.Add(time.Hour)
+	if said := b.handle(t, b.hourly()); said["complete"] != false {
+		t.Errorf("said %v, want that it is not complete", said)
+	}
+	want(t, b.bus.moves, "prod opened warning", " opened info")
+	inc := b.access(t)
+	if inc == nil || inc.Finding.Outcome != fleet.Unknown || !strings.Contains(inc.Finding.Observed, "INCOMPLETE") {
+		t.Fatalf("incident of the target: %+v, want an open one that says INCOMPLETE", inc)
+	}
+	b.now = b.now.Add(time.Hour)
+	b.handle(t, b.hourly()) // it did not pass: now it is a warning
+	if inc = b.access(t); inc == nil || inc.Finding.Severity != fleet.Warning {
+		t.Errorf("incident of the target: %+v, want a warning", inc)
+	}
+	b.world.Faults().Clear()
+	b.now = b.now.Add(time.Hour)
+	b.handle(t, b.hourly())
+	if inc = b.access(t); inc != nil {
+		t.Errorf("incident of the target: %+v, want it resolved", inc)
+	}
+}
+
+func TestFault_05_ADeniedActionIsNamedOnceForAllClusters(t *testing.T) {
+	b := newBench(t, flat("a", 6), flat("b", 7), flat("c", 1))
+	b.world.Faults().Script(edge.Step{Operation: "DescribeCluster", Times: edge.Always, Do: edge.Answer(403, "AccessDeniedException",
+		"User: arn:aws:sts::111122223333:assumed-role/steward-reader/s is not authorized to perform: eks:DescribeCluster")})
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, " opened warning")
+	inc := b.access(t)
+	if inc == nil || !strings.Contains(inc.Finding.Remedy, "eks:DescribeCluster") || !strings.Contains(inc.Finding.Observed, "2 of them unknown") {
+		t.Errorf("incident of the target: %+v, want the action and how many are unknown", inc)
+	}
+}
+
+func TestFault_06_ARoleThatCannotBeAssumedIsAnUnreachableAccount(t *testing.T) {
+	b := newBench(t)
+	scan := b.hourly()
+	scan.Target = fleet.Target{Account: "444455556666", Region: region, Role: "arn:aws:iam::444455556666:role/steward-reader"}
+	b.world.Faults().Script(edge.Step{Operation: "AssumeRole", Times: edge.Always, Do: edge.Answer(403, "AccessDenied", "not authorized to perform: sts:AssumeRole")})
+	if said := b.handle(t, scan); said["complete"] != false {
+		t.Errorf("said %v, want that it is not complete", said)
+	}
+	want(t, b.bus.moves, " opened warning")
+}
+
+func TestFault_07_ADisabledRegionIsSkippedAndIsNoOutage(t *testing.T) {
+	b := newBench(t, flat("prod", 6))
+	b.world.Faults().DisableRegion(account, region)
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, " opened info") // milder than anybody is told of
+	inc := b.access(t)
+	if inc == nil || inc.Finding.Cause != string(fleet.RegionDisabled) || !strings.Contains(inc.Finding.Title, "skips "+region) {
+		t.Errorf("incident of the target: %+v, want that the region is skipped", inc)
+	}
+}
+
+func TestFault_02_AClusterDeletedDuringTheScanIsGoneAndTheOthersAreSeen(t *testing.T) {
+	b := newBench(t, flat("going", 6), flat("staying", 6))
+	b.world.Faults().Script(edge.Step{Operation: "DescribeCluster", Cluster: "going", Times: edge.Always, Do: edge.Answer(404, "ResourceNotFoundException", "No cluster found for name: going.")})
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, "staying opened warning")
+}
+
+func TestFault_46_ClustersWithoutDatapointsAreUnknown(t *testing.T) {
+	partial := flat("partial", 1)
+	partial.Etcd.Partial = true
+	b := newBench(t, sim.Cluster{Name: "silent", Version: "1.34"}, partial)
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, "partial opened warning", "silent opened warning")
 }

@@ -116,6 +116,19 @@ func TestFault_59_EventsThatComeReversedTellWhatIsTrue(t *testing.T) {
 	heard(t, "SNS", b.sns, want...)
 }
 
+// lagging is a ledger whose list of the untold does not have the newest yet, as
+// an index of DynamoDB may not for a moment.
+type lagging struct{ *ledger.Ledger }
+
+func (lagging) Untold(context.Context) ([]incident.Incident, error) { return nil, nil }
+
+func TestTheIncidentThatAnEventNamesIsToldAtOnce(t *testing.T) {
+	b := newBench(t, func(*config.File) {})
+	b.Ledger = lagging{b.records}
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Warning))
+	heard(t, "Slack", b.slack, "WARNING: etcd of prod")
+}
+
 func TestFault_22_AMoveThatComesTwiceIsToldOnce(t *testing.T) {
 	b := newBench(t, func(*config.File) {})
 	opened := b.observe(t, fleet.Fail, fleet.Warning)
