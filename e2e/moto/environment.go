@@ -20,7 +20,7 @@ const (
 // requirements.txt, and makes it where there is none or another. Tests of several
 // packages may ask at once: a lock lets one of them do it.
 func environment(ctx context.Context) (python string, err error) {
-	root, err := moduleRoot()
+	root, err := ModuleRoot()
 	if err != nil {
 		return "", err
 	}
@@ -65,8 +65,9 @@ func install(ctx context.Context, dir, requirements string) error {
 	return nil
 }
 
-// moduleRoot is the folder above the test that holds requirements.txt.
-func moduleRoot() (string, error) {
+// ModuleRoot is the folder above the running test that holds requirements.txt:
+// the root of the module e2e.
+func ModuleRoot() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -6,7 +6,9 @@ package moto
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -26,6 +28,10 @@ type Server struct {
 	// Config points every SDK client at the server, as account 123456789012 in
 	// us-east-1.
 	Config aws.Config
+
+	process *os.Process
+	ended   chan struct{}
+	out     *os.File
 }
 
 // patience bounds the start of a server. It takes some four seconds on two idle
@@ -35,36 +41,57 @@ const patience = time.Minute
 // Start runs a server until t ends. It fails t if there is no Python.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	python, err := environment(t.Context())
+	server, err := Run(t.Context(), "-m", "moto.server")
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, err := serve(t, python)
-	if err != nil {
-		t.Fatalf("start moto: %v", err)
-	}
-	return &Server{URL: url, Config: aws.Config{
-		Region:       "us-east-1",
-		BaseEndpoint: &url,
-		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}}
+	t.Cleanup(server.Close)
+	return server
 }
 
-// serve starts the process and returns its URL once it listens. Port 0 lets the
-// system choose a free one, so that there is no moment in which another process
-// could take it.
-func serve(t testing.TB, python string) (string, error) {
+// Run starts moto by a program of Python: its file, or -m and its module. The
+// caller closes what Run returns. The error says what to install when there is
+// no Python.
+func Run(ctx context.Context, program ...string) (*Server, error) {
+	python, err := environment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := serve(python, program)
+	if err != nil {
+		return nil, fmt.Errorf("start moto: %w", err)
+	}
+	s.Config = aws.Config{
+		Region:       "us-east-1",
+		BaseEndpoint: &s.URL,
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+	return s, nil
+}
+
+// Close ends the process and waits for it.
+func (s *Server) Close() {
+	_ = s.process.Kill()
+	<-s.ended
+	_ = s.out.Close()
+}
+
+// serve starts the process and waits until it listens. Port 0 lets the system
+// choose a free one, so that there is no moment in which another process could
+// take it.
+func serve(python string, program []string) (*Server, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	cmd := exec.Command(python, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0")
+	cmd := exec.Command(python, append(program, "-H", "127.0.0.1", "-p", "0")...)
 	cmd.Dir = filepath.Dir(python)
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	cmd.Stdout, cmd.Stderr = in, in
-	started, ended := make(chan error), make(chan struct{})
+	s := &Server{ended: make(chan struct{}), out: out}
+	started := make(chan error)
 	go func() {
-		defer close(ended)
+		defer close(s.ended)
 		// The kernel sends the parent-death signal when the thread that started
 		// the child ends, not the process (golang.org/issue/27505): keep it.
 		runtime.LockOSThread()
@@ -78,23 +105,30 @@ func serve(t testing.TB, python string) (string, error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		return "", errors.Join(err, out.Close())
+		return nil, errors.Join(err, out.Close())
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		_ = out.Close()
-	})
-	if err := out.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return "", err
+	s.process = cmd.Process
+	if err := s.listens(); err != nil {
+		s.Close()
+		return nil, err
 	}
-	url, err := announced(out)
-	if err != nil {
-		return "", err
+	return s, nil
+}
+
+// listens waits for the server to say where it listens, and then reads on: it
+// prints a line for every request.
+func (s *Server) listens() (err error) {
+	if err := s.out.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
 	}
-	_ = out.SetReadDeadline(time.Time{})
-	go func() { _, _ = io.Copy(io.Discard, out) }() // one line per request
-	return url, nil
+	if s.URL, err = announced(s.out); err != nil {
+		return err
+	}
+	if err := s.out.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	go func() { _, _ = io.Copy(io.Discard, s.out) }()
+	return nil
 }
 
 // announced reads up to the line by which the server says that it listens.

@@ -80,6 +80,10 @@ func TestDecide(t *testing.T) {
 			reading: withLive(reading(flat(7.7*gb)), 1*gb),
 			want:    want{fleet.Fail, fleet.Critical, "filling", "95 %"},
 		},
+		"nearly full for five minutes is not yet": {
+			reading: withLive(reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return map[bool]float64{true: 7.7, false: 6}[ago < 0.1] * gb })}), 1*gb),
+			want:    want{fleet.Fail, fleet.Warning, "filling", "96 %"},
+		},
 		"a fragmented file is a warning, not critical": {
 			reading: withLive(reading(flat(7*gb)), 2*gb),
 			want:    want{fleet.Fail, fleet.Warning, "filling", "free pages"},
