@@ -175,13 +175,13 @@ func TestClusterKeepsWhatDecisionsNeed(t *testing.T) {
 		change func(*fleet.Cluster)
 	}{
 		"a cluster in full":                                {full, func(*fleet.Cluster) {}},
-		"fault 9: an unknown status is kept":               {with("status", "HIBERNATING"), func(c *fleet.Cluster) { c.Status = "HIBERNATING" }},
-		"fault 9: an unknown tier is kept":                 {with("controlPlaneScalingConfig", object{"tier": "tier-64xl"}), func(c *fleet.Cluster) { c.Tier = "tier-64xl" }},
-		"fault 10: nothing but a name":                     {object{"name": "web"}, func(c *fleet.Cluster) { *c = fleet.Cluster{ID: c.ID, Kind: fleet.KindEKS} }},
-		"fault 10: nulls":                                  {object{"name": nil, "version": nil, "controlPlaneScalingConfig": nil, "health": nil, "encryptionConfig": nil}, func(c *fleet.Cluster) { *c = fleet.Cluster{ID: c.ID, Kind: fleet.KindEKS} }},
-		"fault 10: a scaling config without a tier":        {with("controlPlaneScalingConfig", object{}), func(c *fleet.Cluster) { c.Tier = "" }},
-		"fault 13: a connected cluster":                    {with("connectorConfig", object{"provider": "EKS_ANYWHERE"}), func(c *fleet.Cluster) { c.Kind = fleet.KindConnected }},
-		"fault 13: a local cluster on an Outpost":          {with("outpostConfig", object{"controlPlaneInstanceType": "m5.large"}), func(c *fleet.Cluster) { c.Kind = fleet.KindOutpost }},
+		"FAULT 09 an unknown status is kept":               {with("status", "HIBERNATING"), func(c *fleet.Cluster) { c.Status = "HIBERNATING" }},
+		"FAULT 09 an unknown tier is kept":                 {with("controlPlaneScalingConfig", object{"tier": "tier-64xl"}), func(c *fleet.Cluster) { c.Tier = "tier-64xl" }},
+		"FAULT 10 nothing but a name":                      {object{"name": "web"}, func(c *fleet.Cluster) { *c = fleet.Cluster{ID: c.ID, Kind: fleet.KindEKS} }},
+		"FAULT 10 nulls":                                   {object{"name": nil, "version": nil, "controlPlaneScalingConfig": nil, "health": nil, "encryptionConfig": nil}, func(c *fleet.Cluster) { *c = fleet.Cluster{ID: c.ID, Kind: fleet.KindEKS} }},
+		"FAULT 10 a scaling config without a tier":         {with("controlPlaneScalingConfig", object{}), func(c *fleet.Cluster) { c.Tier = "" }},
+		"FAULT 13 a connected cluster":                     {with("connectorConfig", object{"provider": "EKS_ANYWHERE"}), func(c *fleet.Cluster) { c.Kind = fleet.KindConnected }},
+		"FAULT 13 a local cluster on an Outpost":           {with("outpostConfig", object{"controlPlaneInstanceType": "m5.large"}), func(c *fleet.Cluster) { c.Kind = fleet.KindOutpost }},
 		"the name that was asked for, whatever comes back": {with("name", "other"), func(*fleet.Cluster) {}},
 	}
 	for name, tt := range tests {
@@ -254,7 +254,7 @@ func TestLimits(t *testing.T) {
 			[]object{version("1.34", tier("standard", 10))},
 			fleet.Limits{Standard: 10e9, ByTier: map[string]int64{"standard": 10e9}},
 		},
-		"fault 10: what is not said stays unknown": {
+		"FAULT 10 what is not said stays unknown": {
 			[]object{version("1.34", tier("tier-xl", nil), tier("tier-2xl", 0), object{"clusterDatabaseSizeGb": 4}), {"clusterVersion": "1.33"}, {}},
 			fleet.Limits{Standard: 8e9, ByTier: map[string]int64{}},
 		},

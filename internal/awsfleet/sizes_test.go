@@ -106,34 +106,34 @@ func TestSizesReadsOneClusterTheWayCloudWatchSaysIt(t *testing.T) {
 			pages: []cbor.Map{page("", result("m0", "Complete", -10, 1, 2))},
 			want:  points(-10, 1, 2),
 		},
-		"fault 46: no points at all is an answer without points": {
+		"FAULT 46 no points at all is an answer without points": {
 			pages: []cbor.Map{page("", result("m0", "Complete", 0))},
 		},
 		"a series over two pages is partial only in between": {
 			pages: []cbor.Map{page("two", result("m0", "PartialData", -10, 1)), page("", result("m0", "Complete", -5, 2))},
 			want:  points(-10, 1, 2),
 		},
-		"fault 46: partial data at the end": {
+		"FAULT 46 partial data at the end": {
 			pages: []cbor.Map{page("", result("m0", "PartialData", -5, 1))},
 			want:  points(-5, 1), trouble: "PartialData",
 		},
-		"fault 46: partial data that the next page does not complete": {
+		"FAULT 46 partial data that the next page does not complete": {
 			pages: []cbor.Map{page("two", result("m0", "PartialData", -5, 1)), page("")},
 			want:  points(-5, 1), trouble: "PartialData",
 		},
-		"an internal error":                       {pages: []cbor.Map{page("", result("m0", "InternalError", 0))}, trouble: "InternalError"},
-		"forbidden":                               {pages: []cbor.Map{page("", result("m0", "Forbidden", 0))}, trouble: "Forbidden"},
-		"fault 9: an unknown status is not fine":  {pages: []cbor.Map{page("", result("m0", "Odd", 0))}, trouble: "Odd"},
-		"a cluster that the answer leaves out":    {pages: []cbor.Map{page("")}, trouble: "left the cluster out"},
-		"an id that nobody asked for":             {pages: []cbor.Map{page("", result("m7", "Complete", -5, 9), result("m0", "Complete", -5, 1))}, want: points(-5, 1)},
-		"a message about the series":              {pages: []cbor.Map{page("", with(result("m0", "Complete", -5, 1), "Messages", message("Odd", "look out")))}, want: points(-5, 1), trouble: "Odd: look out"},
-		"a message about the whole call":          {pages: []cbor.Map{with(page("", result("m0", "Complete", -5, 1)), "Messages", message("MaxQueryTimeRangeExceeded", "too long"))}, want: points(-5, 1), trouble: "MaxQueryTimeRangeExceeded"},
-		"fault 45: NaN, infinite and negative":    {pages: []cbor.Map{page("", result("m0", "Complete", -20, math.NaN(), math.Inf(1), -3, 4))}, want: points(-5, 4), trouble: "no size"},
-		"newest first all the same":               {pages: []cbor.Map{page("two", result("m0", "PartialData", -5, 2)), page("", result("m0", "Complete", -10, 1))}, want: points(-10, 1, 2)},
-		"one time twice: the larger":              {pages: []cbor.Map{page("two", result("m0", "PartialData", -5, 2)), page("", result("m0", "Complete", -5, 3))}, want: points(-5, 3)},
-		"values without times":                    {pages: []cbor.Map{page("", with(result("m0", "Complete", -10, 1, 2), "Values", cbor.List{cbor.Float64(1)}))}, want: points(-10, 1), trouble: "without a time or a value"},
-		"fault 10: a result of nothing but an id": {pages: []cbor.Map{page("", cbor.Map{"Id": cbor.String("m0")})}, trouble: "left the cluster out"},
-		"fault 10: a result of nothing":           {pages: []cbor.Map{page("", cbor.Map{})}, trouble: "left the cluster out"},
+		"an internal error":                      {pages: []cbor.Map{page("", result("m0", "InternalError", 0))}, trouble: "InternalError"},
+		"forbidden":                              {pages: []cbor.Map{page("", result("m0", "Forbidden", 0))}, trouble: "Forbidden"},
+		"FAULT 09 an unknown status is not fine": {pages: []cbor.Map{page("", result("m0", "Odd", 0))}, trouble: "Odd"},
+		"a cluster that the answer leaves out":   {pages: []cbor.Map{page("")}, trouble: "left the cluster out"},
+		"an id that nobody asked for":            {pages: []cbor.Map{page("", result("m7", "Complete", -5, 9), result("m0", "Complete", -5, 1))}, want: points(-5, 1)},
+		"a message about the series":             {pages: []cbor.Map{page("", with(result("m0", "Complete", -5, 1), "Messages", message("Odd", "look out")))}, want: points(-5, 1), trouble: "Odd: look out"},
+		"a message about the whole call":         {pages: []cbor.Map{with(page("", result("m0", "Complete", -5, 1)), "Messages", message("MaxQueryTimeRangeExceeded", "too long"))}, want: points(-5, 1), trouble: "MaxQueryTimeRangeExceeded"},
+		"FAULT 45 NaN, infinite and negative":    {pages: []cbor.Map{page("", result("m0", "Complete", -20, math.NaN(), math.Inf(1), -3, 4))}, want: points(-5, 4), trouble: "no size"},
+		"newest first all the same":              {pages: []cbor.Map{page("two", result("m0", "PartialData", -5, 2)), page("", result("m0", "Complete", -10, 1))}, want: points(-10, 1, 2)},
+		"one time twice: the larger":             {pages: []cbor.Map{page("two", result("m0", "PartialData", -5, 2)), page("", result("m0", "Complete", -5, 3))}, want: points(-5, 3)},
+		"values without times":                   {pages: []cbor.Map{page("", with(result("m0", "Complete", -10, 1, 2), "Values", cbor.List{cbor.Float64(1)}))}, want: points(-10, 1), trouble: "without a time or a value"},
+		"FAULT 10 a result of nothing but an id": {pages: []cbor.Map{page("", cbor.Map{"Id": cbor.String("m0")})}, trouble: "left the cluster out"},
+		"FAULT 10 a result of nothing":           {pages: []cbor.Map{page("", cbor.Map{})}, trouble: "left the cluster out"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
