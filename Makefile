@@ -1,4 +1,5 @@
-# Needs Go >= 1.26. `make e2e` also needs Python >= 3.10.
+# Needs Go >= 1.26. `make test` also needs Node 22 or 24 with npm (on Linux x86-64 npm alone: it
+# brings Node 24), and `make e2e` Python >= 3.10.
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -O inherit_errexit -c
 .DEFAULT_GOAL := help
@@ -8,6 +9,10 @@ MAKEFLAGS += --no-print-directory
 GOFLAGS ?= -buildvcs=false
 export GOFLAGS
 
+# The CDK and its Node come from the lock file.
+NODE_MODULES := node_modules/.package-lock.json
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
 FUNCTIONS := $(notdir $(wildcard functions/*))
 FUZZTIME ?= 20s
 TESTFLAGS ?=
@@ -16,7 +21,7 @@ RACES := ./internal/worker/... ./internal/ledger/... ./internal/notify/... ./int
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
 LINT := .cache/bin/golangci-lint-$(LINT_VERSION)
 
-.PHONY: help demo test race lint fmt e2e bench fuzz build check-clean need-go need-python
+.PHONY: help demo test race lint fmt e2e bench fuzz build check-clean need-go need-npm need-python
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +29,7 @@ help: ## Say what can be made
 demo: need-go ## Watch the product work on a simulated fleet, on this machine alone
 	go run ./cmd/steward demo
 
-test: need-go ## Run the tests of every package
+test: need-go $(NODE_MODULES) ## Run the tests of every package
 	go test $(TESTFLAGS) ./...
 
 race: need-go ## Run the tests of what is concurrent with the race detector
@@ -38,7 +43,7 @@ lint: need-go $(LINT) ## Check style, mistakes and who may import whom
 fmt: need-go $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-e2e: need-go need-python ## Run the tests against emulated AWS services
+e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS services
 	cd e2e && go test $(TESTFLAGS) ./...
 
 bench: need-go ## Measure size and start of each function against a bare one
@@ -64,6 +69,10 @@ FORCE:
 check-clean: ## Fail when a generated or formatted file differs from what is committed
 	git diff --exit-code
 
+$(NODE_MODULES): package-lock.json | need-npm
+	npm ci --no-audit --no-fund
+	@touch $@
+
 $(LINT): | need-go
 	cd tools && go build -trimpath -ldflags="-s -w" -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
@@ -71,6 +80,9 @@ need-go:
 	@command -v go >/dev/null || { echo "Go >= 1.26 is needed: see https://go.dev/dl/" >&2; exit 1; }
 	@go version | awk '{split(substr($$3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 26)}' \
 		|| { echo "Go >= 1.26 is needed, this is $$(go version): see https://go.dev/dl/" >&2; exit 1; }
+
+need-npm:
+	@command -v npm >/dev/null || { echo "Node 22 or 24 with npm is needed: see https://nodejs.org/" >&2; exit 1; }
 
 need-python:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \

@@ -41,6 +41,7 @@ var functions = []function{
 	{"dispatch", config.Environ(config.DispatchEnv{
 		Table: "steward", Bus: bus, ConfigBucket: "steward-configuration", ConfigKey: "steward.yaml",
 		EtcdSizeQueue: "http://127.0.0.1:1/etcdsize", NotifyQueue: "http://127.0.0.1:1/notify",
+		ConfigDefaultBucket: "cdk-assets", ConfigDefaultKey: "0123.yaml",
 	})},
 	{"etcdsize", config.Environ(config.EtcdSizeEnv{Table: "steward", Bus: bus, Topic: topic})},
 	{"notify", config.Environ(config.NotifyEnv{Table: "steward", Topic: topic, SlackSecret: "steward/slack"})},

@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("load the AWS configuration: %w", err)
 	}
 	records := ledger.New(dynamo.New(dynamodb.NewFromConfig(cfg), env.Table), time.Now)
-	file := configstore.New(s3.NewFromConfig(cfg), env.ConfigBucket, env.ConfigKey)
+	file := configstore.New(s3.NewFromConfig(cfg), env.ConfigBucket, env.ConfigKey).Default(env.ConfigDefaultBucket, env.ConfigDefaultKey)
 	queues := sqs.NewFromConfig(cfg)
 	h := &handler.Handler{
 		Configuration: func(ctx context.Context) (*config.File, fleet.Finding, error) {

@@ -219,21 +219,30 @@ func join(path, key string) string {
 
 // nearest names the key that was probably meant, else all there are.
 func nearest(key string, known []string) string {
-	best, least := "", len(key)/3+2 // more edits than that are another word
-	for _, k := range known {
-		if d := distance(strings.ToLower(key), strings.ToLower(k)); d < least {
-			best, least = k, d
-		}
-	}
-	if best != "" {
+	if best, ok := Closest(key, known); ok {
 		return best
 	}
 	return "one of " + strings.Join(known, ", ")
 }
 
+// Closest finds the known word that a mistyped one was probably meant to be; it
+// is false when none is near. Letter case does not count.
+func Closest(word string, known []string) (string, bool) {
+	best, least := "", min(len(word), maxWord)/3+2 // more edits than that are another word
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best, best != ""
+}
+
+// maxWord is longer than any key; a hostile one must not cost time.
+const maxWord = 64
+
 // distance counts the letters to insert, delete or replace (Levenshtein).
 func distance(a, b string) int {
-	a = a[:min(len(a), 64)] // no key is longer, and a hostile one must not cost time
+	a = a[:min(len(a), maxWord)]
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -17,6 +17,10 @@ type DispatchEnv struct {
 	ConfigKey     string `env:"STEWARD_CONFIG_KEY" form:"key"`
 	EtcdSizeQueue string `env:"STEWARD_ETCDSIZE_QUEUE" form:"url"`
 	NotifyQueue   string `env:"STEWARD_NOTIFY_QUEUE" form:"url"`
+
+	// The object that serves until somebody uploads a configuration.
+	ConfigDefaultBucket string `env:"STEWARD_CONFIG_DEFAULT_BUCKET" form:"bucket"`
+	ConfigDefaultKey    string `env:"STEWARD_CONFIG_DEFAULT_KEY" form:"key"`
 }
 
 // EtcdSizeEnv is what the deployment tells the function etcdsize.

@@ -22,15 +22,26 @@ type Client interface {
 	GetObject(ctx context.Context, in *s3.GetObjectInput, options ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 }
 
-// Store is one configuration file.
+// Store is one configuration file, and the one that serves until it exists.
 type Store struct {
 	client      Client
 	bucket, key string
+	fallback    *object
 }
+
+type object struct{ bucket, key string }
 
 // New returns the file at key in bucket.
 func New(client Client, bucket, key string) *Store {
 	return &Store{client: client, bucket: bucket, key: key}
+}
+
+// Default makes an object serve for as long as nobody has uploaded the file. It
+// is an asset of the deployment: its key is made of its content, and so stands
+// for its version.
+func (s *Store) Default(bucket, key string) *Store {
+	s.fallback = &object{bucket, key}
+	return s
 }
 
 // Name is how people name the file: s3://bucket/key.
@@ -43,33 +54,42 @@ const maxBytes = 350 << 10
 // Newest returns the newest version of the file, with the version id that S3
 // gave it.
 func (s *Store) Newest(ctx context.Context) (version string, data []byte, err error) {
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &s.key})
+	version, data, err = s.read(ctx, object{s.bucket, s.key})
+	if _, missing := errors.AsType[*types.NoSuchKey](err); missing && s.fallback != nil {
+		_, data, err = s.read(ctx, *s.fallback)
+		return s.fallback.key, data, err
+	}
+	if err == nil && (version == "" || version == "null") { // what S3 calls a version from before versioning
+		return "", nil, fmt.Errorf("read %s: the object has no version: enable versioning on bucket %s and upload the file again", s.Name(), s.bucket)
+	}
+	return version, data, err
+}
+
+func (s *Store) read(ctx context.Context, o object) (version string, data []byte, err error) {
+	name := "s3://" + o.bucket + "/" + o.key
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.bucket, Key: &o.key})
 	if err != nil {
-		return "", nil, fmt.Errorf("read %s: %w", s.Name(), s.advised(err))
+		return "", nil, fmt.Errorf("read %s: %w", name, advised(name, err))
 	}
 	defer out.Body.Close()
 	data, err = io.ReadAll(io.LimitReader(out.Body, maxBytes+1))
 	switch {
 	case err != nil:
-		return "", nil, fmt.Errorf("read %s: %w", s.Name(), refusal.Of(action, err))
+		return "", nil, fmt.Errorf("read %s: %w", name, refusal.Of(action, err))
 	case len(data) > maxBytes:
-		return "", nil, fmt.Errorf("read %s: it is larger than %d KB: use patterns in its overrides instead of single clusters", s.Name(), maxBytes>>10)
+		return "", nil, fmt.Errorf("read %s: it is larger than %d KB: use patterns in its overrides instead of single clusters", name, maxBytes>>10)
 	}
-	version = aws.ToString(out.VersionId)
-	if version == "" || version == "null" { // what S3 calls a version from before versioning
-		return "", nil, fmt.Errorf("read %s: the object has no version: enable versioning on bucket %s and upload the file again", s.Name(), s.bucket)
-	}
-	return version, data, nil
+	return aws.ToString(out.VersionId), data, nil
 }
 
 const action = "s3:GetObject"
 
 // advised says what a person has to do. Without s3:ListBucket S3 calls a missing
 // object denied (GetObject API reference), so that advice covers both.
-func (s *Store) advised(err error) error {
-	upload := fmt.Sprintf("aws s3 cp steward.yaml %s", s.Name())
+func advised(name string, err error) error {
+	upload := "aws s3 cp steward.yaml " + name
 	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
-		return fmt.Errorf("there is no such file: upload one with %s", upload)
+		return &missing{upload, err}
 	}
 	t := refusal.Of(action, err)
 	if errors.Is(t, fleet.Denied) {
@@ -77,3 +97,13 @@ func (s *Store) advised(err error) error {
 	}
 	return t
 }
+
+// missing keeps S3's error for Newest, and shows people what to do instead.
+type missing struct {
+	upload string
+	err    error
+}
+
+func (m *missing) Error() string { return "there is no such file: upload one with " + m.upload }
+
+func (m *missing) Unwrap() error { return m.err }

@@ -95,3 +95,30 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the line went dead") }
+
+func TestTheDefaultServesUntilThereIsAFile(t *testing.T) {
+	uploaded := false
+	s := store(func(r *http.Request) *http.Response {
+		switch host, _, _ := strings.Cut(r.URL.Host, "."); {
+		case host == "assets" && r.URL.Path == "/abc123.yaml":
+			return answer(200, "null", strings.NewReader("default"))
+		case host == "steward-config" && uploaded:
+			return answer(200, "v1", strings.NewReader("own"))
+		}
+		return refusal(404, "NoSuchKey")
+	}).Default("assets", "abc123.yaml")
+	if version, data, err := s.Newest(t.Context()); version != "abc123.yaml" || string(data) != "default" || err != nil {
+		t.Errorf("before an upload: %q, %q, %v; want the default, whose key is its version", version, data, err)
+	}
+	uploaded = true
+	if version, data, err := s.Newest(t.Context()); version != "v1" || string(data) != "own" || err != nil {
+		t.Errorf("after an upload: %q, %q, %v; want the file", version, data, err)
+	}
+}
+
+func TestADeniedFileIsNotReplacedByTheDefault(t *testing.T) {
+	s := store(func(*http.Request) *http.Response { return refusal(403, "AccessDenied") }).Default("assets", "abc123.yaml")
+	if _, _, err := s.Newest(t.Context()); err == nil {
+		t.Error("a file that may not be read was taken for one that is not there")
+	}
+}

@@ -1,0 +1,169 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/eks-steward/eks-steward/infra"
+)
+
+// with is an app that holds a value of the context.
+func with(value any) awscdk.App {
+	return awscdk.NewApp(&awscdk.AppProps{Context: &map[string]any{infra.ContextKey: value}})
+}
+
+const wholeContext = `{
+	"hub": {"account": "111122223333", "region": "eu-west-1"},
+	"targets": [{"account": "444455556666", "regions": ["eu-west-1", "us-east-1"], "role": "arn:aws:iam::444455556666:role/readers"}],
+	"organizationId": "o-a1b2c3d4e5",
+	"maxMode": {"secretsEncryption": "report", "nodegroupRollout": "report"},
+	"schedules": {"hourly": "cron(7 * * * ? *)", "fiveMinutes": "rate(5 minutes)", "timeZone": "Europe/Berlin"},
+	"retentionDays": 90,
+	"removeData": true,
+	"recipients": {"findings": ["a@example.com"], "alarms": ["b@example.com", "c@example.com"]},
+	"slack": {"secretName": "eks-steward/slack"},
+	"architecture": "x86_64"
+}`
+
+func TestContextIsReadAsMapAndAsString(t *testing.T) {
+	var asMap any
+	if err := json.Unmarshal([]byte(wholeContext), &asMap); err != nil {
+		t.Fatal(err)
+	}
+	want := infra.Props{
+		Hub:            infra.Place{Account: "111122223333", Region: "eu-west-1"},
+		Targets:        []infra.Target{{Account: "444455556666", Regions: []string{"eu-west-1", "us-east-1"}, Role: "arn:aws:iam::444455556666:role/readers"}},
+		OrganizationID: "o-a1b2c3d4e5",
+		MaxMode:        infra.MaxMode{SecretsEncryption: "report", NodegroupRollout: "report"},
+		Schedules:      infra.Schedules{Hourly: "cron(7 * * * ? *)", FiveMinutes: "rate(5 minutes)", TimeZone: "Europe/Berlin"},
+		RetentionDays:  90,
+		RemoveData:     true,
+		Recipients:     infra.Recipients{Findings: []string{"a@example.com"}, Alarms: []string{"b@example.com", "c@example.com"}},
+		Slack:          &infra.Slack{SecretName: "eks-steward/slack"},
+		Architecture:   "x86_64",
+	}
+	for name, value := range map[string]any{"map": asMap, "string": wholeContext} {
+		t.Run(name, func(t *testing.T) {
+			got, err := infra.FromContext(with(value).Node())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g, w := dump(t, got), dump(t, want); g != w {
+				t.Errorf("read %s\nwant %s", g, w)
+			}
+			if err := got.Validate(); err != nil {
+				t.Errorf("Validate: %v", err)
+			}
+		})
+	}
+}
+
+func TestNoContextGivesTheDefaults(t *testing.T) {
+	got, err := infra.FromContext(awscdk.NewApp(nil).Node())
+	if err != nil || dump(t, got) != dump(t, infra.Props{}) {
+		t.Errorf("read %+v and %v, want the zero Props", got, err)
+	}
+}
+
+func dump(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A wrong context stops the synthesis with one sentence that begins with the
+// path of the key.
+func TestWrongContextIsRefusedByItsPath(t *testing.T) {
+	const rest = `"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1"]}]`
+	for name, tt := range map[string]struct{ context, want string }{
+		"no JSON":                       {`{"hub"`, `eksSteward is not JSON (unexpected end of JSON input): want an object, such as -c eksSteward='{"retentionDays": 90}'`},
+		"not an object":                 {`[]`, `eksSteward is []: want an object`},
+		"an unknown key":                {`{"retention": 30, ` + rest + `}`, `eksSteward.retention is not a key: want one of architecture, hub, maxMode, organizationId, recipients, removeData, retentionDays, schedules, slack, targets`},
+		"an unknown key deep inside":    {`{"targets": [{"account": "111122223333", "region": "eu-west-1"}]}`, `eksSteward.targets[0].region is not a key: want one of account, regions, role`},
+		"an account that is no string":  {`{"targets": [{"account": 111122223333}]}`, `eksSteward.targets[0].account is 111122223333: want a string in quotes`},
+		"a list that is none":           {`{"targets": [{"regions": "eu-west-1"}]}`, `eksSteward.targets[0].regions is "eu-west-1": want a list`},
+		"a number in quotes":            {`{"retentionDays": "30"}`, `eksSteward.retentionDays is "30": want a whole number`},
+		"half a day":                    {`{"retentionDays": 0.5}`, `eksSteward.retentionDays is 0.5: want a whole number`},
+		"a truth in quotes":             {`{"removeData": "yes"}`, `eksSteward.removeData is "yes": want true or false`},
+		"an account of eleven digits":   {`{"hub": {"account": "11112222333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1"]}]}`, `eksSteward.hub.account is "11112222333": want the 12 digits of an AWS account, in quotes`},
+		"a region mistyped":             {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1", "eu-wets-2"]}]}`, `eksSteward.targets[0].regions[1] is "eu-wets-2": want a region that the CDK knows: did you mean eu-west-2?`},
+		"no region at all":              {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": []}]}`, `eksSteward.targets[0].regions is []: want at least one region`},
+		"a region twice":                {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1", "eu-west-1"]}]}`, `eksSteward.targets[0].regions[1] is "eu-west-1": want each region once`},
+		"an account twice":              {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1"]}, {"account": "111122223333", "regions": ["eu-west-2"]}]}`, `eksSteward.targets[1].account is "111122223333": want each account once, with all of its regions`},
+		"a region of another partition": {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["cn-north-1"]}]}`, `eksSteward.targets[0].regions[0] is "cn-north-1": want a region of the hub's partition aws: roles and events do not cross partitions`},
+		"a role of another account":     {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1"], "role": "arn:aws:iam::444455556666:role/x"}]}`, `eksSteward.targets[0].role is "arn:aws:iam::444455556666:role/x": want the ARN of a role of account 111122223333`},
+		"no target":                     {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": []}`, `eksSteward.targets is []: want at least one, such as {"account": "111122223333", "regions": ["eu-west-1"]}`},
+		"an organisation's name":        {`{"organizationId": "example", ` + rest + `}`, `eksSteward.organizationId is "example": want an id like o-a1b2c3d4e5`},
+		"a mode that nothing keeps":     {`{"maxMode": {"secretsEncryption": "enforce"}, ` + rest + `}`, `eksSteward.maxMode.secretsEncryption is "enforce": want report: this version deploys no function that writes to a cluster`},
+		"a mode that is none":           {`{"maxMode": {"nodegroupRollout": "yes"}, ` + rest + `}`, `eksSteward.maxMode.nodegroupRollout is "yes": want report, approve or enforce`},
+		"an unknown capability":         {`{"maxMode": {"etcdSize": "report"}}`, `eksSteward.maxMode.etcdSize is not a key: want one of nodegroupRollout, secretsEncryption`},
+		"no schedule expression":        {`{"schedules": {"hourly": "hourly"}, ` + rest + `}`, `eksSteward.schedules.hourly is "hourly": want rate(n minutes), rate(n hours) or cron(minutes hours day month weekday year)`},
+		"a rate that is too slow":       {`{"schedules": {"fiveMinutes": "rate(1 hour)"}, ` + rest + `}`, `eksSteward.schedules.fiveMinutes is "rate(1 hour)": want a rate of at most 5 minutes`},
+		"a cron of five fields":         {`{"schedules": {"hourly": "cron(7 * * * *)"}, ` + rest + `}`, `eksSteward.schedules.hourly is "cron(7 * * * *)": want the six fields cron(minutes hours day month weekday year), not 5`},
+		"a cron beyond the clock":       {`{"schedules": {"hourly": "cron(61 * * * ? *)"}, ` + rest + `}`, `eksSteward.schedules.hourly is "cron(61 * * * ? *)": want minutes from 0 to 59 as 7, 7,9, 7-9, */5 or *, not "61"`},
+		"a cron without a question":     {`{"schedules": {"hourly": "cron(7 * * * * *)"}, ` + rest + `}`, `eksSteward.schedules.hourly is "cron(7 * * * * *)": want a ? for either the day of month or the day of week, as AWS does`},
+		"a time zone of no map":         {`{"schedules": {"timeZone": "Europe/Berln"}, ` + rest + `}`, `eksSteward.schedules.timeZone is "Europe/Berln": want a time zone like Europe/Berlin`},
+		"days that logs do not offer":   {`{"retentionDays": 31, ` + rest + `}`, `eksSteward.retentionDays is 31: want one of [1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653] days`},
+		"a recipient without a domain":  {`{"recipients": {"alarms": ["a@example.com", "oncall"]}, ` + rest + `}`, `eksSteward.recipients.alarms[1] is "oncall": want an e-mail address like team@example.com`},
+		"a missing secret":              {`{"slack": {}, ` + rest + `}`, `eksSteward.slack.secretName is "": want the name of the secret in Secrets Manager that holds the webhook's address`},
+		"the webhook in place of its secret": {
+			`{"slack": {"secretName": "https://hooks.slack.com/services/T0/B0/x"}, ` + rest + `}`,
+			`eksSteward.slack.secretName is "an address": want the name of the secret in Secrets Manager that holds the webhook's address`,
+		},
+		"another processor": {`{"architecture": "riscv64", ` + rest + `}`, `eksSteward.architecture is "riscv64": want arm64, x86_64 or host`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := infra.FromContext(with(tt.context).Node())
+			if err == nil {
+				err = infra.NewApp(awscdk.NewApp(nil), *p, infra.Place{})
+			}
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("said   %v\nwanted %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
+	_, err := infra.FromContext(with(`{"retention": 1, "removeData": 1, "targets": [{"acount": ""}]}`).Node())
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("said %v, want three sentences", err)
+	}
+}
+
+// Policies of a role have a limited size, so that many accounts need the
+// condition on the organisation.
+func TestMoreAccountsThanAPolicyHoldsNeedAnOrganisation(t *testing.T) {
+	props := infra.Props{Hub: infra.Place{Account: "111122223333", Region: "eu-west-1"}}
+	for i := range 101 {
+		props.Targets = append(props.Targets, infra.Target{Account: fmt.Sprintf("%012d", i), Regions: []string{"eu-west-1"}})
+	}
+	const want = "eksSteward.targets is 101: want at most 100 accounts without an organizationId"
+	if err := props.Validate(); err == nil || err.Error() != want {
+		t.Errorf("said %v, want %s", err, want)
+	}
+	props.OrganizationID = "o-a1b2c3d4e5"
+	if err := props.Validate(); err != nil {
+		t.Errorf("with an organisation: %v", err)
+	}
+}
+
+func TestLeftOutHubAndTargetsAreWhereTheCommandLineIs(t *testing.T) {
+	app := awscdk.NewApp(&awscdk.AppProps{Context: &map[string]any{"aws:cdk:bundling-stacks": []any{}}})
+	if err := infra.NewApp(app, infra.Props{}, infra.Place{Account: "444455556666", Region: "eu-central-1"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"EksSteward", "EksStewardMember-444455556666-eu-central-1"} {
+		if app.Node().TryFindChild(jsii.String(name)) == nil {
+			t.Errorf("there is no stack %s", name)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package infra
+
+import (
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/config"
+)
+
+// newDispatch adds the function that turns the beats of the schedules into
+// messages for the others.
+func newDispatch(h *hub, etcdsize, notify awssqs.Queue) *function {
+	file, fallback := h.configuration.bucket, h.configuration.fallback
+	f := h.add("Dispatch", functionProps{
+		name:        "dispatch",
+		description: "Turns the beats of the schedules into messages for the other functions",
+		timeout:     time.Minute,
+		batch:       1,
+		concurrency: 2,
+		heartbeat:   events.FiveMinutes.Interval(),
+		environment: []any{
+			config.DispatchEnv{
+				Table:         *h.ledger.TableName(),
+				Bus:           *h.bus.EventBusArn(),
+				ConfigBucket:  *file.BucketName(),
+				ConfigKey:     ConfigurationKey,
+				EtcdSizeQueue: *etcdsize.QueueUrl(),
+				NotifyQueue:   *notify.QueueUrl(),
+
+				ConfigDefaultBucket: *fallback.S3BucketName(),
+				ConfigDefaultKey:    *fallback.S3ObjectKey(),
+			},
+		},
+		grants: append([]awsiam.PolicyStatement{
+			allow([]*string{file.ArnForObjects(jsii.String(ConfigurationKey))}, "s3:GetObject"),
+			// Without it S3 answers "access denied" for an object that is not there
+			// (GetObject, API reference), and dispatch could not tell the two apart.
+			allow([]*string{file.BucketArn()}, "s3:ListBucket"),
+			allow([]*string{fallback.Bucket().ArnForObjects(fallback.S3ObjectKey())}, "s3:GetObject"),
+			allow([]*string{etcdsize.QueueArn(), notify.QueueArn()}, "sqs:SendMessage"),
+			allow([]*string{h.bus.EventBusArn()}, "events:PutEvents"),
+		}, h.grantLedger()...),
+	})
+	h.every(f, "Hourly", h.props.Schedules.Hourly, events.TickInput(events.Hourly))
+	h.every(f, "FiveMinutes", h.props.Schedules.FiveMinutes, events.TickInput(events.FiveMinutes))
+	return f
+}

@@ -1,0 +1,507 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
+	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
+	"github.com/eks-steward/eks-steward/internal/worker"
+)
+
+// functionsOf pairs each function with what belongs to it, by the prefix of the
+// short names.
+func functionsOf(tpl template) []string {
+	var names []string
+	for id := range tpl.of("AWS::Lambda::Function") {
+		names = append(names, strings.TrimSuffix(id, "Function"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestEveryFunctionIsDeployed(t *testing.T) {
+	if got, want := functionsOf(smallTemplates()["EksSteward"]), []string{"Dispatch", "EtcdSize", "Notify"}; !slices.Equal(got, want) {
+		t.Errorf("functions are %v, want %v", got, want)
+	}
+}
+
+func TestQueueAndSourceGiveAFunctionItsTime(t *testing.T) {
+	tpl := smallTemplates()["EksSteward"]
+	queues, sources := tpl.of("AWS::SQS::Queue"), tpl.of("AWS::Lambda::EventSourceMapping")
+	for _, name := range functionsOf(tpl) {
+		t.Run(name, func(t *testing.T) {
+			function := tpl.of("AWS::Lambda::Function")[name+"Function"].Properties
+			queue, source := queues[name+"Queue"].Properties, sources[name+"Source"].Properties
+			if v, timeout := number(queue["VisibilityTimeout"]), number(function["Timeout"]); timeout == 0 || v < 6*timeout {
+				t.Errorf("messages are hidden for %v s, the function has %v s: want six times that", v, timeout)
+			}
+			if n := number(at(queue["RedrivePolicy"], "maxReceiveCount")); n < 5 {
+				t.Errorf("messages are given up after %v receives, want 5 at least", n)
+			}
+			if to := text(at(queue["RedrivePolicy"], "deadLetterTargetArn")); to != "<"+name+"DeadLetters.Arn>" {
+				t.Errorf("what is given up goes to %s", to)
+			}
+			if from, to := text(source["EventSourceArn"]), text(source["FunctionName"]); from != "<"+name+"Queue.Arn>" || to != "<"+name+"Function>" {
+				t.Errorf("the source takes from %s to %s", from, to)
+			}
+			if n := number(at(source["ScalingConfig"], "MaximumConcurrency")); n < 2 {
+				t.Errorf("the maximum concurrency is %v, want 2 at least", n)
+			}
+			if types := texts(source["FunctionResponseTypes"]); !slices.Equal(types, []string{"ReportBatchItemFailures"}) {
+				t.Errorf("the source takes the answers %v: a failed message would count as done", types)
+			}
+		})
+	}
+}
+
+func TestEverythingIsEncrypted(t *testing.T) {
+	tpl := smallTemplates()["EksSteward"]
+	for id, q := range tpl.of("AWS::SQS::Queue") {
+		if q.Properties["SqsManagedSseEnabled"] != true {
+			t.Errorf("queue %s is not encrypted", id)
+		}
+	}
+	for id, topic := range tpl.of("AWS::SNS::Topic") {
+		if key := text(topic.Properties["KmsMasterKeyId"]); key != "<TopicKey.Arn>" {
+			t.Errorf("topic %s is encrypted with %q", id, key)
+		}
+	}
+	bucket := tpl.one(t, "AWS::S3::Bucket").Properties
+	rules, _ := at(bucket["BucketEncryption"], "ServerSideEncryptionConfiguration").([]any)
+	if len(rules) != 1 || text(at(rules[0], "ServerSideEncryptionByDefault", "SSEAlgorithm")) != "AES256" {
+		t.Errorf("the configuration is encrypted by %v", rules)
+	}
+	for _, shut := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+		if at(bucket["PublicAccessBlockConfiguration"], shut) != true {
+			t.Errorf("the configuration bucket leaves %s open", shut)
+		}
+	}
+	if at(bucket["VersioningConfiguration"], "Status") != "Enabled" {
+		t.Error("the configuration bucket keeps no versions")
+	}
+}
+
+// An encrypted topic takes alarms only when its key and its own policy do.
+func TestAlarmsReachTheirTopic(t *testing.T) {
+	tpl := smallTemplates()["EksSteward"]
+	lets := func(document any, action string) bool {
+		return slices.ContainsFunc(statements(document), func(s map[string]any) bool {
+			return principal(s) == "Service cloudwatch.amazonaws.com" && slices.Contains(texts(s["Action"]), action)
+		})
+	}
+	if !lets(tpl.of("AWS::SNS::TopicPolicy")["AlarmsPolicy"].Properties["PolicyDocument"], "sns:Publish") {
+		t.Error("the topic does not let CloudWatch publish")
+	}
+	for _, action := range []string{"kms:Decrypt", "kms:GenerateDataKey*"} {
+		if !lets(tpl.one(t, "AWS::KMS::Key").Properties["KeyPolicy"], action) {
+			t.Errorf("the key does not let CloudWatch %s", action)
+		}
+	}
+}
+
+// The golden holds every alarm: dead letters and dead man of each function.
+func TestAlarmsAreThoseOfTheGolden(t *testing.T) {
+	tpl := smallTemplates()["EksSteward"]
+	var b strings.Builder
+	alarms := tpl.of("AWS::CloudWatch::Alarm")
+	for _, id := range slices.Sorted(maps.Keys(alarms)) {
+		p := alarms[id].Properties
+		dimension := p["Dimensions"].([]any)[0]
+		fmt.Fprintf(&b, "%s\n    %s of %s %s, %s = %s: %s %v in %v periods of %v s; missing data is %s; to %s, again when well to %s\n", id,
+			text(p["Statistic"]), text(p["Namespace"]), text(p["MetricName"]), text(at(dimension, "Name")), text(at(dimension, "Value")),
+			text(p["ComparisonOperator"]), p["Threshold"], p["EvaluationPeriods"], p["Period"], text(p["TreatMissingData"]),
+			strings.Join(texts(p["AlarmActions"]), ","), strings.Join(texts(p["OKActions"]), ","))
+	}
+	golden(t, "alarms.golden", b.String())
+	for _, name := range functionsOf(tpl) {
+		for _, kind := range []string{"DeadLettersAlarm", "DeadManAlarm"} {
+			if alarms[name+kind].Type == "" {
+				t.Errorf("there is no %s%s", name, kind)
+			}
+		}
+	}
+}
+
+func TestAlarmsAndDashboardShowWhatFunctionsPublish(t *testing.T) {
+	dashboard := text(smallTemplates()["EksSteward"].one(t, "AWS::CloudWatch::Dashboard").Properties["DashboardBody"])
+	for _, metric := range []string{worker.Succeeded, worker.Failed} {
+		if !strings.Contains(dashboard, fmt.Sprintf("%q,%q,%q", worker.Namespace, metric, "Function")) {
+			t.Errorf("the dashboard does not show %s/%s", worker.Namespace, metric)
+		}
+	}
+	for id, a := range smallTemplates()["EksSteward"].of("AWS::CloudWatch::Alarm") {
+		if strings.HasSuffix(id, "DeadManAlarm") && (a.Properties["Namespace"] != worker.Namespace || a.Properties["MetricName"] != worker.Succeeded) {
+			t.Errorf("%s listens to %s/%s, package worker publishes %s/%s", id, a.Properties["Namespace"], a.Properties["MetricName"], worker.Namespace, worker.Succeeded)
+		}
+	}
+}
+
+// What wakes a function: each rule with the pattern of package events, and where
+// its events go.
+func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
+	ofHub := asJSON(t, events.Findings)
+	ofHub["account"] = []any{map[string]any{"Ref": "AWS::AccountId"}}
+	for name, tt := range map[string]struct {
+		stack   string
+		rule    string
+		bus     string
+		pattern map[string]any
+		target  string
+	}{
+		"calls that change clusters wake etcdsize":  {"EksSteward", "EtcdSizeCalls", "<Bus>", asJSON(t, events.EtcdSizeCalls), "<EtcdSizeQueue.Arn>"},
+		"findings of the hub's account wake notify": {"EksSteward", "NotifyFindings", "<Bus>", ofHub, "<NotifyQueue.Arn>"},
+		"EKS calls go to the hub":                   {memberStack, "EKSCalls", "", asJSON(t, events.EKSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
+		"KMS calls go to the hub":                   {memberStack, "KMSCalls", "", asJSON(t, events.KMSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule, ok := smallTemplates()[tt.stack].of("AWS::Events::Rule")[tt.rule]
+			if !ok {
+				t.Fatalf("there is no rule %s", tt.rule)
+			}
+			if got := rule.Properties["EventPattern"]; !reflect.DeepEqual(got, any(tt.pattern)) {
+				t.Errorf("the pattern is %v, want %v", got, tt.pattern)
+			}
+			targets := rule.Properties["Targets"].([]any)
+			if len(targets) != 1 || text(at(targets[0], "Arn")) != tt.target || text(rule.Properties["EventBusName"]) != tt.bus {
+				t.Errorf("events of bus %q go to %v, want those of %q to go to %s", text(rule.Properties["EventBusName"]), targets, tt.bus, tt.target)
+			}
+			if rule.Properties["State"] == "DISABLED" {
+				t.Error("the rule is disabled")
+			}
+		})
+	}
+}
+
+func asJSON(t *testing.T, v any) map[string]any {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(b, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// A queue takes from a rule only what its policy lets in, and so does the
+// dead-letter queue that gets what could not be handed over.
+func TestQueuesTakeFromTheirRule(t *testing.T) {
+	tpl := smallTemplates()["EksSteward"]
+	for rule, function := range map[string]string{"EtcdSizeCalls": "EtcdSize", "NotifyFindings": "Notify"} {
+		target := tpl.of("AWS::Events::Rule")[rule].Properties["Targets"].([]any)[0]
+		if dead := text(at(target, "DeadLetterConfig", "Arn")); dead != "<"+function+"DeadLetters.Arn>" {
+			t.Errorf("%s leaves what it cannot hand over at %q", rule, dead)
+		}
+		for _, queue := range []string{"Queue", "DeadLetters"} {
+			policy := tpl.of("AWS::SQS::QueuePolicy")[function+queue+"Policy"].Properties["PolicyDocument"]
+			want := "aws:SourceArn ArnEquals [<" + rule + ".Arn>]"
+			if !slices.ContainsFunc(statements(policy), func(s map[string]any) bool {
+				return s["Effect"] == "Allow" && text(s["Action"]) == "sqs:SendMessage" && principal(s) == "Service events.amazonaws.com" && strings.Contains(condition(s), want)
+			}) {
+				t.Errorf("%s%s lets no rule %s in", function, queue, rule)
+			}
+		}
+	}
+}
+
+// Each schedule sends a message that its function decodes.
+func TestSchedulesSendWhatFunctionsDecode(t *testing.T) {
+	beat := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+	tick := func(c events.Cadence) func(events.Event) bool {
+		return func(e events.Event) bool {
+			tick, ok := e.(*events.Tick)
+			return ok && tick.Cadence == c
+		}
+	}
+	for id, tt := range map[string]struct {
+		expression, zone, queue string
+		decoded                 func(events.Event) bool
+	}{
+		"DispatchHourly":      {"cron(7 * * * ? *)", "Europe/Berlin", "Dispatch", tick(events.Hourly)},
+		"DispatchFiveMinutes": {"rate(5 minutes)", "Europe/Berlin", "Dispatch", tick(events.FiveMinutes)},
+		"NotifyCanary": {"rate(1 hour)", "Europe/Berlin", "Notify", func(e events.Event) bool {
+			_, ok := e.(*events.PendingNotices)
+			return ok
+		}},
+	} {
+		t.Run(id, func(t *testing.T) {
+			s, ok := fullTemplates()["EksSteward"].of("AWS::Scheduler::Schedule")[id]
+			if !ok {
+				t.Fatal("there is no such schedule")
+			}
+			if e, z := text(s.Properties["ScheduleExpression"]), text(s.Properties["ScheduleExpressionTimezone"]); e != tt.expression || z != tt.zone {
+				t.Errorf("beats at %s in %s, want %s in %s", e, z, tt.expression, tt.zone)
+			}
+			target := s.Properties["Target"]
+			if got, dead, role := text(at(target, "Arn")), text(at(target, "DeadLetterConfig", "Arn")), text(at(target, "RoleArn")); got != "<"+tt.queue+"Queue.Arn>" ||
+				dead != "<"+tt.queue+"DeadLetters.Arn>" || role != "<"+tt.queue+"SchedulerRole.Arn>" {
+				t.Errorf("sends to %s, else to %s, as %s", got, dead, role)
+			}
+			message := strings.NewReplacer("<aws.scheduler.scheduled-time>", beat.Format(time.RFC3339), "<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3").
+				Replace(at(target, "Input").(string))
+			e, err := events.Decode([]byte(message))
+			if err != nil || !tt.decoded(e) || !e.Head().Time.Equal(beat) {
+				t.Errorf("%s decodes to %+v, %v", message, e, err)
+			}
+		})
+	}
+}
+
+// A function that misses a variable does not start, so each environment must be
+// complete.
+func TestEnvironmentIsWhatTheFunctionLoads(t *testing.T) {
+	for name, load := range map[string]func(func(string) (string, bool)) error{
+		"Dispatch": loads[config.DispatchEnv],
+		"EtcdSize": loads[config.EtcdSizeEnv],
+		"Notify":   loads[config.NotifyEnv],
+	} {
+		t.Run(name, func(t *testing.T) {
+			function := fullTemplates()["EksSteward"].of("AWS::Lambda::Function")[name+"Function"]
+			variables, _ := at(function.Properties["Environment"], "Variables").(map[string]any)
+			lookup := func(key string) (string, bool) {
+				value, ok := variables[key]
+				return deployed(text(value)), ok
+			}
+			if err := load(lookup); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	variables := func(function string) map[string]any {
+		return at(fullTemplates()["EksSteward"].of("AWS::Lambda::Function")[function].Properties["Environment"], "Variables").(map[string]any)
+	}
+	for _, key := range []string{"STEWARD_SLACK_SECRET", "STEWARD_DASHBOARD_URL"} {
+		if text(variables("NotifyFunction")[key]) == "" {
+			t.Errorf("notify is not told %s", key)
+		}
+	}
+	for _, key := range []string{"STEWARD_CONFIG_DEFAULT_BUCKET", "STEWARD_CONFIG_DEFAULT_KEY"} {
+		if text(variables("DispatchFunction")[key]) == "" {
+			t.Errorf("dispatch is not told %s", key)
+		}
+	}
+}
+
+func loads[T any](lookup func(string) (string, bool)) error {
+	env, err := config.LoadEnv[T](lookup)
+	for i, v := 0, reflect.ValueOf(env); err == nil && i < v.NumField(); i++ {
+		if v.Field(i).String() == "" {
+			err = errors.Join(err, fmt.Errorf("%s is empty", v.Type().Field(i).Name))
+		}
+	}
+	return err
+}
+
+// deployed is a value as CloudFormation would fill it in.
+func deployed(value string) string {
+	switch value {
+	case "<Ledger>", "<Configuration>":
+		return "example-" + strings.ToLower(strings.Trim(value, "<>"))
+	case "<Bus.Arn>":
+		return "arn:aws:events:eu-west-1:111122223333:event-bus/eks-steward"
+	case "<Findings>":
+		return "arn:aws:sns:eu-west-1:111122223333:example"
+	case "<EtcdSizeQueue>", "<NotifyQueue>":
+		return "https://sqs.eu-west-1.amazonaws.com/111122223333/example"
+	}
+	return value
+}
+
+func TestLedgerIsTheTableOfItsSchema(t *testing.T) {
+	table := smallTemplates()["EksSteward"].one(t, "AWS::DynamoDB::Table").Properties
+	schema := asJSON(t, dynamo.Schema("any"))
+	for _, part := range []string{"BillingMode", "KeySchema"} {
+		if got, want := table[part], schema[part]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %v, want %v", part, got, want)
+		}
+	}
+	if got, want := byName(table["AttributeDefinitions"]), byName(schema["AttributeDefinitions"]); !reflect.DeepEqual(got, want) {
+		t.Errorf("the attributes are %v, want %v", got, want)
+	}
+	indexes, wanted := table["GlobalSecondaryIndexes"].([]any), schema["GlobalSecondaryIndexes"].([]any)
+	if len(indexes) != len(wanted) {
+		t.Fatalf("there are %d indexes, want %d", len(indexes), len(wanted))
+	}
+	for _, part := range []string{"IndexName", "KeySchema"} {
+		if got, want := at(indexes[0], part), at(wanted[0], part); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s of the index is %v, want %v", part, got, want)
+		}
+	}
+	if got, want := at(indexes[0], "Projection", "ProjectionType"), at(wanted[0], "Projection", "ProjectionType"); got != want {
+		t.Errorf("the index projects %v, want %v", got, want)
+	}
+	if name := text(at(table["TimeToLiveSpecification"], "AttributeName")); name != dynamo.ExpiresAttribute {
+		t.Errorf("time to live is on %q, want %q", name, dynamo.ExpiresAttribute)
+	}
+	if at(table["PointInTimeRecoverySpecification"], "PointInTimeRecoveryEnabled") != true {
+		t.Error("the ledger cannot be recovered to a point in time")
+	}
+}
+
+func byName(attributes any) map[string]string {
+	out := map[string]string{}
+	for _, a := range attributes.([]any) {
+		out[text(at(a, "AttributeName"))] = text(at(a, "AttributeType"))
+	}
+	return out
+}
+
+// Removing the stack leaves what retention asks for, and nothing else.
+func TestRemovalLeavesOnlyDataThatMustStay(t *testing.T) {
+	stay := func(tpl template) []string {
+		var ids []string
+		for id, r := range tpl.Resources {
+			if r.DeletionPolicy != "" && r.DeletionPolicy != "Delete" || r.UpdateReplacePolicy != "" && r.UpdateReplacePolicy != "Delete" {
+				ids = append(ids, short(id))
+			}
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	if got, want := stay(smallTemplates()["EksSteward"]), []string{"Configuration", "Ledger"}; !slices.Equal(got, want) {
+		t.Errorf("by default %v stay, want %v", got, want)
+	}
+	if got := stay(fullTemplates()["EksSteward"]); got != nil {
+		t.Errorf("with removeData %v stay", got)
+	}
+	for stack, tpl := range smallTemplates() {
+		if got := stay(tpl); stack != "EksSteward" && got != nil {
+			t.Errorf("of the member %s %v stay", stack, got)
+		}
+		// Where CloudFormation would keep a resource unless it is told otherwise.
+		for _, kind := range []string{"AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::KMS::Key"} {
+			for id, r := range tpl.of(kind) {
+				if r.DeletionPolicy != "Delete" {
+					t.Errorf("%s has the deletion policy %q", id, r.DeletionPolicy)
+				}
+			}
+		}
+	}
+	for want, tpl := range map[bool]template{true: smallTemplates()["EksSteward"], false: fullTemplates()["EksSteward"]} {
+		if got := tpl.one(t, "AWS::DynamoDB::Table").Properties["DeletionProtectionEnabled"]; got != want {
+			t.Errorf("the ledger's deletion protection is %v, want %v", got, want)
+		}
+	}
+}
+
+func TestLogsAndArchiveAreKeptAsLongAsAsked(t *testing.T) {
+	for days, tpl := range map[float64]template{30: smallTemplates()["EksSteward"], 90: fullTemplates()["EksSteward"]} {
+		groups := tpl.of("AWS::Logs::LogGroup")
+		if len(groups) != len(functionsOf(tpl)) {
+			t.Errorf("there are %d log groups for %d functions", len(groups), len(functionsOf(tpl)))
+		}
+		for id, g := range groups {
+			if got := number(g.Properties["RetentionInDays"]); got != days {
+				t.Errorf("%s keeps logs for %v days, want %v", id, got, days)
+			}
+		}
+		for id, f := range tpl.of("AWS::Lambda::Function") {
+			if group := text(at(f.Properties["LoggingConfig"], "LogGroup")); group != "<"+strings.TrimSuffix(id, "Function")+"Logs>" {
+				t.Errorf("%s logs to %q", id, group)
+			}
+		}
+		if got := number(tpl.one(t, "AWS::Events::Archive").Properties["RetentionDays"]); got != days {
+			t.Errorf("the archive keeps events for %v days, want %v", got, days)
+		}
+	}
+}
+
+func TestRecipientsSubscribeToTheirTopic(t *testing.T) {
+	got := map[string]string{}
+	for _, s := range fullTemplates()["EksSteward"].of("AWS::SNS::Subscription") {
+		got[text(s.Properties["Endpoint"])] = text(s.Properties["TopicArn"])
+	}
+	want := map[string]string{"platform@example.com": "<Findings>", "oncall@example.com": "<Alarms>"}
+	if !maps.Equal(got, want) {
+		t.Errorf("subscriptions are %v, want %v", got, want)
+	}
+}
+
+// CloudWatch refuses a body that is not JSON only when it is deployed.
+func TestDashboardIsJSONAndNamesEveryFunction(t *testing.T) {
+	tpl := smallTemplates()["EksSteward"]
+	dashboard := text(tpl.one(t, "AWS::CloudWatch::Dashboard").Properties["DashboardBody"])
+	var body struct {
+		Variables []struct{ Property string }
+		Widgets   []struct{ Properties struct{ Title string } }
+	}
+	if err := json.Unmarshal([]byte(dashboard), &body); err != nil {
+		t.Fatalf("%v in %s", err, dashboard)
+	}
+	if len(body.Variables) != 1 || body.Variables[0].Property != "ClusterName" || len(body.Widgets) < 6 {
+		t.Errorf("the dashboard has the variables %v and %d widgets", body.Variables, len(body.Widgets))
+	}
+	for _, name := range functionsOf(tpl) {
+		if !strings.Contains(dashboard, "<"+name+"Queue.QueueName>") || !strings.Contains(dashboard, "<"+name+"Function>") {
+			t.Errorf("the dashboard does not show %s", name)
+		}
+	}
+}
+
+// Two regions of an account share its roles, and an account with a role of its
+// own gets none of ours.
+func TestAnAccountGetsItsReaderOnce(t *testing.T) {
+	readers := func(templates map[string]template) []string {
+		var stacks []string
+		for stack, tpl := range templates {
+			if _, ok := tpl.of("AWS::IAM::Role")["Reader"]; ok {
+				stacks = append(stacks, stack)
+			}
+		}
+		slices.Sort(stacks)
+		return stacks
+	}
+	if got, want := readers(smallTemplates()), []string{memberStack, "EksStewardMember-444455556666-eu-west-1"}; !slices.Equal(got, want) {
+		t.Errorf("readers are in %v, want %v", got, want)
+	}
+	if got, want := readers(fullTemplates()), []string{memberStack}; !slices.Equal(got, want) {
+		t.Errorf("with a role of its own for the other account, readers are in %v, want %v", got, want)
+	}
+}
+
+// Fault 8: in another partition, every ARN and host name would be another.
+func TestFault_08_NoPartitionIsHardCoded(t *testing.T) {
+	for stack, tpl := range smallTemplates() {
+		for id, r := range tpl.Resources {
+			b, err := json.Marshal(r.Properties)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(b), "arn:aws") {
+				t.Errorf("%s: %s names a partition: %s", stack, short(id), b)
+			}
+		}
+	}
+}
+
+func TestDefaultFileIsOneThatDispatchAccepts(t *testing.T) {
+	name, file := defaultFile(t, full())
+	parsed, err := yamlfile.Parse(name, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, target := range parsed.Targets() {
+		got = append(got, target.String()+" as "+target.Role)
+	}
+	want := []string{
+		"111122223333/eu-west-1 as arn:aws:iam::111122223333:role/steward-reader",
+		"111122223333/us-east-1 as arn:aws:iam::111122223333:role/steward-reader",
+		"444455556666/eu-west-1 as arn:aws:iam::444455556666:role/audit/eks-readers",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the targets are %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,61 @@
+package infra
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/config"
+)
+
+// newNotify adds the function that tells people, once, what became of an
+// incident.
+func newNotify(h *hub) *function {
+	environment := config.NotifyEnv{
+		Table:     *h.ledger.TableName(),
+		Topic:     *h.findings.TopicArn(),
+		Dashboard: h.dashboardURL(),
+	}
+	grants := append(h.grantLedger(), allow([]*string{h.findings.TopicArn()}, "sns:Publish"))
+	if slack := h.props.Slack; slack != nil {
+		environment.SlackSecret = slack.SecretName
+		// Secrets Manager adds a hyphen and six characters to the name.
+		grants = append(grants, allow([]*string{jsii.String(arn("secretsmanager", "secret:"+slack.SecretName+"-??????"))}, "secretsmanager:GetSecretValue"))
+	}
+	f := h.add("Notify", functionProps{
+		name:        "notify",
+		description: "Tells people what became of an incident",
+		timeout:     time.Minute,
+		batch:       10,
+		concurrency: 2,
+		heartbeat:   canaryEvery,
+		environment: []any{environment},
+		grants:      grants,
+	})
+	// Other accounts may put events on the bus, but only we tell people.
+	findings := fields(events.Findings)
+	findings["account"] = []any{awscdk.Aws_ACCOUNT_ID()}
+	h.on(f, "Findings", findings)
+	h.every(f, "Canary", fmt.Sprintf("rate(%.0f hour)", canaryEvery.Hours()), canary())
+	return f
+}
+
+// canaryEvery is how often notify is woken although nothing happened: without
+// that, a function that cannot run looks like a fleet that is well.
+const canaryEvery = time.Hour
+
+// canary is a reminder to notify in the words of package events, with the time
+// of the beat in the place of a fixed one.
+func canary() string {
+	const beat = "<aws.scheduler.scheduled-time>"
+	stand := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	message, err := events.Message(&events.PendingNotices{Header: events.Header{ID: "canary/" + stand.Format(time.RFC3339), Time: stand}})
+	if err != nil {
+		panic(fmt.Errorf("encode the canary: %w", err))
+	}
+	return strings.ReplaceAll(string(message), stand.Format(time.RFC3339), beat)
+}

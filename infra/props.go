@@ -1,0 +1,280 @@
+package infra
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/regioninfo"
+
+	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/config"
+)
+
+// Props say what is deployed and for whom. The context "eksSteward" of a CDK
+// app has the same form; docs/deploying.md describes it for operators. The zero
+// value of everything but Hub and Targets is the default.
+type Props struct {
+	// Hub is where the functions run. App fills it in from the credentials of
+	// the CDK command line when it is left out.
+	Hub Place `json:"hub"`
+	// Targets are the accounts and regions whose clusters are watched. Left out,
+	// App watches the account and region of the hub. They become the run-time
+	// file that serves until one is uploaded.
+	Targets []Target `json:"targets"`
+	// OrganizationID, such as o-a1b2c3d4e5, opens the bus to its accounts and
+	// lets the functions read any account of it, so that one can be added in the
+	// run-time file alone. Left out, both are held to the accounts in Targets.
+	OrganizationID string `json:"organizationId"`
+	// MaxMode bounds by capability what the run-time file can ask for.
+	MaxMode MaxMode `json:"maxMode"`
+	// Schedules are the beats of the product.
+	Schedules Schedules `json:"schedules"`
+	// RetentionDays is how long logs and the archive of the bus are kept: a
+	// number of days that CloudWatch Logs offers. Default 30.
+	RetentionDays int `json:"retentionDays"`
+	// RemoveData lets the removal of the stack take the ledger and the run-time
+	// file with it. By default both stay.
+	RemoveData bool `json:"removeData"`
+	// Recipients are subscribed to the topics by e-mail.
+	Recipients Recipients `json:"recipients"`
+	// Slack turns messages to Slack on.
+	Slack *Slack `json:"slack"`
+	// Architecture of the functions: arm64 (default), x86_64, or host for the
+	// processor of the machine that synthesizes, to run them there.
+	Architecture string `json:"architecture"`
+}
+
+// A Place is one account and region.
+type Place struct {
+	Account string `json:"account"` // 12 digits
+	Region  string `json:"region"`
+}
+
+// A Target is an account and the regions of it that are watched.
+type Target struct {
+	Account string   `json:"account"` // 12 digits
+	Regions []string `json:"regions"` // the first one's member stack holds the account's roles
+	// Role is the ARN of a role of yours that reads the account. Left out, it is
+	// steward-reader, which the member stack makes.
+	Role string `json:"role"`
+}
+
+// MaxMode holds the highest mode of each capability that can write: report
+// (default), approve or enforce.
+type MaxMode struct {
+	SecretsEncryption string `json:"secretsEncryption"`
+	NodegroupRollout  string `json:"nodegroupRollout"`
+}
+
+// Schedules are expressions of EventBridge Scheduler: rate(50 minutes), or
+// cron(7 * * * ? *) in the time zone.
+type Schedules struct {
+	Hourly      string `json:"hourly"`      // looks at every target; default rate(1 hour)
+	FiveMinutes string `json:"fiveMinutes"` // watch lists, follow-ups, reminders; default rate(5 minutes)
+	TimeZone    string `json:"timeZone"`    // of cron expressions, such as Europe/Berlin; default UTC
+}
+
+// Recipients are e-mail addresses. AWS asks each to confirm.
+type Recipients struct {
+	Findings []string `json:"findings"` // what is wrong with clusters
+	Alarms   []string `json:"alarms"`   // what is wrong with eks-steward itself
+}
+
+// Slack names the secret in Secrets Manager whose value is the address of an
+// incoming webhook. It must exist in the hub's account and region: the address
+// is a password, so no template and no context ever holds it.
+type Slack struct {
+	SecretName string `json:"secretName"`
+}
+
+// Architectures of the functions.
+const (
+	archARM  = "arm64"
+	archX86  = "x86_64"
+	archHost = "host"
+)
+
+// withDefaults is a copy with every default filled in.
+func (p Props) withDefaults() Props {
+	set := func(s *string, value string) {
+		if *s == "" {
+			*s = value
+		}
+	}
+	set(&p.MaxMode.SecretsEncryption, report)
+	set(&p.MaxMode.NodegroupRollout, report)
+	set(&p.Schedules.Hourly, "rate(1 hour)")
+	set(&p.Schedules.FiveMinutes, "rate(5 minutes)")
+	set(&p.Schedules.TimeZone, "UTC")
+	set(&p.Architecture, archARM)
+	if p.RetentionDays == 0 {
+		p.RetentionDays = 30
+	}
+	return p
+}
+
+// retentions are the numbers of days that CloudWatch Logs takes
+// (PutRetentionPolicy). Archives of EventBridge take any.
+var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+// maxAccounts bounds the accounts that are named one by one: the inline policies
+// of a role may have 10,240 characters in all, and an ARN takes some fifty.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const maxAccounts = 100
+
+// The grammars of what AWS gives out.
+var (
+	accountID    = regexp.MustCompile(`^[0-9]{12}$`)
+	organization = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
+	roleARN      = regexp.MustCompile(`^arn:([a-z-]+):iam::([0-9]{12}):role/[A-Za-z0-9/_+=,.@-]{1,512}$`)
+	secretName   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+)
+
+// Validate says everything that is wrong with p, each in a sentence that begins
+// with the key's path and ends with the form that is wanted.
+func (p Props) Validate() error {
+	p = p.withDefaults()
+	v := &verdict{}
+	v.place("hub", p.Hub)
+	v.targets(p)
+	v.demand(p.OrganizationID == "" || organization.MatchString(p.OrganizationID),
+		"organizationId", p.OrganizationID, "an id like o-a1b2c3d4e5")
+	v.mode("maxMode.secretsEncryption", p.MaxMode.SecretsEncryption)
+	v.mode("maxMode.nodegroupRollout", p.MaxMode.NodegroupRollout)
+	v.schedules(p.Schedules)
+	v.demand(slices.Contains(retentions, p.RetentionDays), "retentionDays", p.RetentionDays, fmt.Sprintf("one of %d days", retentions))
+	v.addresses("recipients.findings", p.Recipients.Findings)
+	v.addresses("recipients.alarms", p.Recipients.Alarms)
+	if p.Slack != nil {
+		v.demand(secretName.MatchString(p.Slack.SecretName), "slack.secretName", redact(p.Slack.SecretName),
+			"the name of the secret in Secrets Manager that holds the webhook's address")
+	}
+	v.demand(slices.Contains([]string{archARM, archX86, archHost}, p.Architecture), "architecture", p.Architecture, "arm64, x86_64 or host")
+	return errors.Join(v.failures...)
+}
+
+// redact keeps a webhook's address, put where the secret's name belongs, out of
+// the message.
+func redact(s string) string {
+	if strings.Contains(s, "://") {
+		return "an address"
+	}
+	return s
+}
+
+// verdict gathers what is wrong.
+type verdict struct {
+	failures []error
+}
+
+func (v *verdict) demand(good bool, path string, value any, want string) {
+	if good {
+		return
+	}
+	if text, ok := value.(string); ok {
+		value = strconv.Quote(text)
+	}
+	v.failures = append(v.failures, fmt.Errorf("%s.%s is %v: want %s", ContextKey, path, value, want))
+}
+
+func (v *verdict) place(path string, p Place) {
+	v.demand(accountID.MatchString(p.Account), path+".account", p.Account, "the 12 digits of an AWS account, in quotes")
+	v.region(path+".region", p.Region)
+}
+
+// region is held against the regions that the CDK library knows: a typing error
+// has the form of a region, and would deploy to nowhere.
+func (v *verdict) region(path, region string) {
+	v.demand(slices.Contains(regions(), region), path, region, "a region that the CDK knows"+didYouMean(region))
+}
+
+// regions are asked for once: every name is a call into the CDK's process.
+var regions = sync.OnceValue(func() []string {
+	var names []string
+	for _, r := range *regioninfo.RegionInfo_Regions() {
+		names = append(names, *r.Name())
+	}
+	return names
+})
+
+func (v *verdict) targets(p Props) {
+	v.demand(len(p.Targets) > 0, "targets", p.Targets, `at least one, such as {"account": "111122223333", "regions": ["eu-west-1"]}`)
+	v.demand(p.OrganizationID != "" || len(p.Targets) <= maxAccounts, "targets", len(p.Targets),
+		fmt.Sprintf("at most %d accounts without an organizationId", maxAccounts))
+	seen := map[string]bool{}
+	for i, t := range p.Targets {
+		path := fmt.Sprintf("targets[%d]", i)
+		v.demand(accountID.MatchString(t.Account) || t.Account == p.Hub.Account, path+".account", t.Account, "the 12 digits of an AWS account, in quotes")
+		v.demand(!seen[t.Account], path+".account", t.Account, "each account once, with all of its regions")
+		seen[t.Account] = true
+		v.demand(len(t.Regions) > 0, path+".regions", t.Regions, "at least one region")
+		for j, region := range t.Regions {
+			at := fmt.Sprintf("%s.regions[%d]", path, j)
+			if region != p.Hub.Region { // the hub's was judged with the hub
+				v.region(at, region)
+			}
+			v.demand(!slices.Contains(t.Regions[:j], region), at, region, "each region once")
+			v.demand(config.Partition(region) == config.Partition(p.Hub.Region), at, region,
+				"a region of the hub's partition "+config.Partition(p.Hub.Region)+": roles and events do not cross partitions")
+		}
+		if t.Role != "" {
+			m := roleARN.FindStringSubmatch(t.Role)
+			v.demand(m != nil && m[2] == t.Account, path+".role", t.Role, "the ARN of a role of account "+t.Account)
+		}
+	}
+}
+
+// report is the only mode of this version.
+const report = "report"
+
+// mode refuses what nothing in the deployment could keep: a stack that says
+// "enforce" and has no function that writes would deceive.
+func (v *verdict) mode(path, mode string) {
+	switch mode {
+	case report:
+	case "approve", "enforce":
+		v.demand(false, path, mode, "report: this version deploys no function that writes to a cluster")
+	default:
+		v.demand(false, path, mode, "report, approve or enforce")
+	}
+}
+
+func (v *verdict) schedules(s Schedules) {
+	v.schedule("schedules.hourly", s.Hourly, events.Hourly)
+	v.schedule("schedules.fiveMinutes", s.FiveMinutes, events.FiveMinutes)
+	_, err := time.LoadLocation(s.TimeZone)
+	v.demand(err == nil && s.TimeZone != "Local", "schedules.timeZone", s.TimeZone, "a time zone like Europe/Berlin")
+}
+
+func (v *verdict) schedule(path, expression string, c events.Cadence) {
+	every, err := interval(expression)
+	if err != nil {
+		v.demand(false, path, expression, err.Error())
+		return
+	}
+	// The functions drop a tick that is older than its cadence, and the dead-man
+	// alarm waits two of them.
+	v.demand(every <= c.Interval(), path, expression, fmt.Sprintf("a rate of at most %.0f minutes", c.Interval().Minutes()))
+}
+
+func (v *verdict) addresses(path string, addresses []string) {
+	for i, address := range addresses {
+		parsed, err := mail.ParseAddress(address)
+		v.demand(err == nil && parsed.Address == address, fmt.Sprintf("%s[%d]", path, i), address, "an e-mail address like team@example.com")
+	}
+}
+
+// didYouMean names the region that was probably meant, if there is one.
+func didYouMean(region string) string {
+	if best, ok := config.Closest(region, regions()); ok {
+		return ": did you mean " + best + "?"
+	}
+	return ", such as eu-west-1"
+}
