@@ -19,9 +19,10 @@ type functionProps struct {
 	name        string // folder under functions/, and role steward-<name>
 	description string
 	timeout     time.Duration
-	batch       int   // messages for one invocation at most
-	concurrency int   // invocations at a time, at least 2; SQS holds back the rest
-	environment []any // Env structs, with the tags of internal/config
+	batch       int           // messages for one invocation at most
+	window      time.Duration // how long Lambda waits for a batch to fill; zero hands over at once
+	concurrency int           // invocations at a time, at least 2; SQS holds back the rest
+	environment []any         // Env structs, with the tags of internal/config
 	grants      []awsiam.PolicyStatement
 	heartbeat   time.Duration // a run succeeds at least this often, or something is wrong
 }
@@ -82,6 +83,7 @@ func (h *hub) add(id string, p functionProps) *function {
 		EventSourceArn:          f.queue.QueueArn(),
 		BatchSize:               jsii.Number(p.batch),
 		MaxConcurrency:          jsii.Number(p.concurrency),
+		MaxBatchingWindow:       seconds(p.window),
 		ReportBatchItemFailures: jsii.Bool(true),
 	})
 	h.watch(f)
@@ -98,7 +100,7 @@ func (f *function) queues() {
 	f.queue = awssqs.NewQueue(f.scope, jsii.String("Queue"), &awssqs.QueueProps{
 		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
-		VisibilityTimeout: seconds(visibilityFactor * f.timeout),
+		VisibilityTimeout: seconds(visibilityFactor*f.timeout + f.window),
 		DeadLetterQueue:   &awssqs.DeadLetterQueue{Queue: f.deadLetter, MaxReceiveCount: jsii.Number(maxReceives)},
 	})
 }

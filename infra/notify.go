@@ -30,7 +30,8 @@ func newNotify(h *hub) *function {
 		name:        "notify",
 		description: "Tells people what became of an incident",
 		timeout:     time.Minute,
-		batch:       10,
+		batch:       100, // a burst is one look and becomes one digest
+		window:      5 * time.Second,
 		concurrency: 2,
 		heartbeat:   canaryEvery,
 		environment: []any{environment},

@@ -144,6 +144,15 @@ func (t template) of(kind string) map[string]resource {
 	return found
 }
 
+// sorted lists resources by their short names.
+func sorted(resources map[string]resource) []resource {
+	var out []resource
+	for _, id := range slices.Sorted(maps.Keys(resources)) {
+		out = append(out, resources[id])
+	}
+	return out
+}
+
 // one is the only resource of a type.
 func (t template) one(tb testing.TB, kind string) resource {
 	tb.Helper()

@@ -43,11 +43,10 @@ type demo struct {
 	log  string
 }
 
-// delivery is one message to one function at one moment.
-type delivery struct {
-	at       time.Time
-	function string
-	body     []byte
+// moment is something that happens to the product at one time.
+type moment struct {
+	at     time.Time
+	happen func(*local.Product) error
 }
 
 func (d demo) run(ctx context.Context) error {
@@ -69,7 +68,7 @@ func (d demo) run(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	s, err := openStage(ledgerFile, seed, script[0].at, log)
+	s, err := openStage(ledgerFile, seed, demoStart, log)
 	if err != nil {
 		return err
 	}
@@ -95,64 +94,42 @@ type discard struct{ io.Writer }
 
 func (discard) Close() error { return nil }
 
-// demoScript is the story: test events as they are in the repository, and the
-// ticks of an hour and a half made from theirs.
-func demoScript() ([]delivery, error) {
-	hourly, start, err := demoTick("tick-hourly")
-	if err != nil {
-		return nil, err
-	}
-	fiveMinutes, _, err := demoTick("tick-five-minutes")
-	if err != nil {
-		return nil, err
-	}
-	created, err := testevents.Read(local.EtcdSize, "CreateCluster")
-	if err != nil {
-		return nil, err
-	}
-	script := []delivery{hourly(start), {start, local.EtcdSize, created}}
-	for at := start.Add(5 * time.Minute); !at.After(start.Add(90 * time.Minute)); at = at.Add(5 * time.Minute) {
-		if at.Equal(start.Add(time.Hour)) {
-			script = append(script, hourly(at))
+// demoStart is when the story begins; the fleet file counts from it.
+var demoStart = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// demoScript is the story: the schedules of the deployment for an hour and a
+// half, and what CloudTrail tells of a cluster in between.
+func demoScript() ([]moment, error) {
+	calls := map[time.Duration]string{0: "CreateCluster", 20 * time.Minute: "UpdateClusterConfig", 50 * time.Minute: "DeleteCluster"}
+	var script []moment
+	for after := time.Duration(0); after <= 90*time.Minute; after += 5 * time.Minute {
+		at := demoStart.Add(after)
+		if after%time.Hour == 0 {
+			script = append(script, beat(events.Hourly, at))
 		}
-		script = append(script, fiveMinutes(at))
+		script = append(script, beat(events.FiveMinutes, at))
+		if name, ok := calls[after]; ok {
+			call, err := testevents.Read(local.EtcdSize, name)
+			if err != nil {
+				return nil, err
+			}
+			script = append(script, moment{at, func(p *local.Product) error { return p.PutEvent(call) }})
+		}
 	}
 	return script, nil
 }
 
-// demoTick reads a tick from the test events and returns how to beat it at
-// another time, with its own time.
-func demoTick(name string) (beat func(at time.Time) delivery, at time.Time, err error) {
-	raw, err := testevents.Read(local.Dispatch, name)
-	if err != nil {
-		return nil, at, err
-	}
-	e, err := events.Decode(raw)
-	if err != nil {
-		return nil, at, err
-	}
-	tick, ok := e.(*events.Tick)
-	if !ok {
-		return nil, at, fmt.Errorf("test event %s is a %T, want a tick", name, e)
-	}
-	return func(at time.Time) delivery {
-		t := *tick
-		t.Time, t.ID = at, fmt.Sprintf("tick/%s/%s", t.Cadence, at.Format(time.RFC3339))
-		body, err := events.Message(&t)
-		if err != nil {
-			panic(err) // a decoded tick with another time is a tick
-		}
-		return delivery{at, local.Dispatch, body}
-	}, tick.Time, nil
+func beat(c events.Cadence, at time.Time) moment {
+	return moment{at, func(p *local.Product) error { return p.Beat(c, at) }}
 }
 
-// play delivers everything at its time, twice, and shows what people are told.
-func (d demo) play(ctx context.Context, s *stage, script []delivery) error {
+// play lets everything happen at its time, twice, and shows what people are told.
+func (d demo) play(ctx context.Context, s *stage, script []moment) error {
 	fmt.Fprintf(d.out, "A dozen clusters, three account-regions, simulated time. Every event is delivered twice.\n\n")
 	shown := 0
 	for _, next := range script {
 		s.clock.To(next.at)
-		if err := s.deliver(ctx, next, next); err != nil {
+		if err := s.happen(ctx, next, next); err != nil {
 			return err
 		}
 		lines := s.slack.Lines()
@@ -164,10 +141,10 @@ func (d demo) play(ctx context.Context, s *stage, script []delivery) error {
 	return nil
 }
 
-// replay delivers everything once more, late: nothing of it may be news.
-func (d demo) replay(ctx context.Context, s *stage, script []delivery) error {
+// replay lets everything happen once more, late: nothing of it may be news.
+func (d demo) replay(ctx context.Context, s *stage, script []moment) error {
 	told := len(s.slack.Received())
-	if err := s.deliver(ctx, script...); err != nil {
+	if err := s.happen(ctx, script...); err != nil {
 		return err
 	}
 	added := len(s.slack.Received()) - told
@@ -178,10 +155,10 @@ func (d demo) replay(ctx context.Context, s *stage, script []delivery) error {
 	return nil
 }
 
-// deliver sends messages and lets the product work until nothing is left to do.
-func (s *stage) deliver(ctx context.Context, deliveries ...delivery) error {
-	for _, next := range deliveries {
-		if err := s.product.Send(next.function, next.body); err != nil {
+// happen lets the product work on what happened until nothing is left to do.
+func (s *stage) happen(ctx context.Context, moments ...moment) error {
+	for _, m := range moments {
+		if err := m.happen(s.product); err != nil {
 			return err
 		}
 	}

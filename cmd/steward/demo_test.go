@@ -38,7 +38,7 @@ func TestTheDemoTellsEachMoveOnceAndAReplayNothing(t *testing.T) {
 	if n := len(headline.FindAllString(out, -1)); n != 7 {
 		t.Errorf("%d messages, want 7: the three above and one for each other trouble", n)
 	}
-	for _, want := range []string{"All 21 events once more: 0 new messages.", "0 in dead-letter queues"} {
+	for _, want := range []string{"All 24 events once more: 0 new messages.", "0 in dead-letter queues"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output does not say %q", want)
 		}

@@ -58,7 +58,8 @@ func invoke(cmd *cobra.Command, function, event, fleetFile string) error {
 	if err := s.product.Configure(cmd.Context()); err != nil {
 		return err
 	}
-	if err := s.deliver(cmd.Context(), delivery{function: function, body: raw}); err != nil {
+	sent := moment{happen: func(p *local.Product) error { return p.Send(function, raw) }}
+	if err := s.happen(cmd.Context(), sent); err != nil {
 		return err
 	}
 	for _, line := range s.slack.Lines() {

@@ -76,12 +76,12 @@ func openStage(ledgerFile string, seed sim.Fleet, start time.Time, log io.Writer
 		return nil, err
 	}
 	s.closers = append(s.closers, store.Close)
-	s.product = local.New(local.Parts{
+	s.product, err = local.New(local.Parts{
 		Store: store, Source: awsfleet.New(simulated(aws)), Config: uploaded("steward.yaml"), Parse: yamlfile.Parse,
 		Slack: slack.New(address(slackURL + webhook)), SNS: s.inbox,
 		Hub: stageHub, Now: s.clock.Now, Sleep: s.clock.Sleep, Log: log,
 	})
-	return s, nil
+	return s, err
 }
 
 // scratchLedger makes room for a ledger that nobody needs afterwards.

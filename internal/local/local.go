@@ -30,14 +30,14 @@ import (
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
-// The functions, in the order in which their queues are emptied.
+// The functions.
 const (
 	Dispatch = "dispatch"
 	EtcdSize = dispatch.EtcdSize
 	Notify   = dispatch.Notify
 )
 
-// Functions lists them.
+// Functions lists them, in the order in which their queues are emptied.
 func Functions() []string { return []string{Dispatch, EtcdSize, Notify} }
 
 // Parts are what a deployment would have around the functions.
@@ -61,6 +61,7 @@ type Product struct {
 	DeadLetters []Letter
 
 	configure func(ctx context.Context) (*config.File, fleet.Finding, error)
+	wiring    wiring
 	workers   map[string]worker.Worker
 	queues    map[string]*queue
 }
@@ -73,17 +74,21 @@ type Letter struct {
 	Receives int
 }
 
-// New puts the product together.
-func New(p Parts) *Product {
+// New puts the product together, wired as the deployment is.
+func New(p Parts) (*Product, error) {
+	w, err := wire(p.Hub)
+	if err != nil {
+		return nil, err
+	}
 	records := ledger.New(p.Store, p.Now)
-	product := &Product{Ledger: records, workers: map[string]worker.Worker{}, queues: map[string]*queue{}}
-	for _, f := range Functions() {
-		product.queues[f] = &queue{function: f}
+	product := &Product{Ledger: records, wiring: w, workers: map[string]worker.Worker{}, queues: map[string]*queue{}}
+	for _, f := range w.Functions {
+		product.queues[f.Name] = &queue{function: f}
 	}
 	product.configure = func(ctx context.Context) (*config.File, fleet.Finding, error) {
 		return settings.Refresh(ctx, p.Config, p.Parse, records, p.Hub, p.Now())
 	}
-	box := outbox.Outbox{Ledger: records, Bus: bus{product.queues[Notify]}}
+	box := outbox.Outbox{Ledger: records, Bus: bus{product, p.Hub}}
 	handlers := map[string]worker.Handler{
 		Dispatch: worker.Each((&dispatch.Handler{
 			Configuration: product.configure,
@@ -106,7 +111,7 @@ func New(p Parts) *Product {
 			Log: slog.New(slog.NewJSONHandler(p.Log, nil)), Metrics: p.Log,
 		}
 	}
-	return product
+	return product, nil
 }
 
 // Configure accepts the configuration without waiting for a tick.
@@ -122,6 +127,37 @@ func (p *Product) Send(function string, message []byte) error {
 		return fmt.Errorf("no function %q: choose one of %q", function, Functions())
 	}
 	return q.Send(context.Background(), message)
+}
+
+// Beat is one beat of a schedule.
+func (p *Product) Beat(c events.Cadence, at time.Time) error {
+	name, message, err := p.wiring.beat(c, at)
+	if err != nil {
+		return err
+	}
+	return p.Send(name, message)
+}
+
+// PutEvent is an event on the default bus of a watched account: what its rules
+// forward goes on to ours.
+func (p *Product) PutEvent(raw []byte) error {
+	var event map[string]any
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return fmt.Errorf("put event: %w", err)
+	}
+	if !slices.ContainsFunc(p.wiring.Forwards, func(rule pattern) bool { return rule.matches(event) }) {
+		return nil
+	}
+	return p.route(raw, event)
+}
+
+func (p *Product) route(raw []byte, event map[string]any) error {
+	for _, name := range p.wiring.route(event) {
+		if err := p.Send(name, raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Drain runs the functions until every queue is empty.
@@ -142,9 +178,6 @@ func (p *Product) Drain(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// maxReceives is when a queue gives a message up, as the deployed ones do.
-const maxReceives = 3
-
 // run gives a batch to a function, and brings back what it failed.
 func (p *Product) run(ctx context.Context, function string, batch []Letter) error {
 	answer, err := p.workers[function].Batch(ctx, delivery(batch))
@@ -156,7 +189,7 @@ func (p *Product) run(ctx context.Context, function string, batch []Letter) erro
 		l.Receives++
 		switch {
 		case !failed:
-		case l.Receives >= maxReceives:
+		case l.Receives >= p.queues[function].function.MaxReceives:
 			p.DeadLetters = append(p.DeadLetters, l)
 		default:
 			p.queues[function].letters = append(p.queues[function].letters, l)
@@ -178,39 +211,50 @@ func delivery(batch []Letter) awsevents.SQSEvent {
 
 // queue stands in for SQS.
 type queue struct {
-	function string
+	function function
 	letters  []Letter
 	sent     int
 }
 
 func (q *queue) Send(_ context.Context, messages ...[]byte) error {
 	for _, m := range messages {
-		if !json.Valid(m) {
-			return fmt.Errorf("send to %s: the message is not JSON", q.function)
-		}
 		q.sent++
-		q.letters = append(q.letters, Letter{Function: q.function, ID: fmt.Sprintf("%s-%d", q.function, q.sent), Body: string(m)})
+		id := fmt.Sprintf("%s-%d", q.function.Name, q.sent)
+		q.letters = append(q.letters, Letter{Function: q.function.Name, ID: id, Body: string(m)})
 	}
 	return nil
 }
 
-// receive takes everything that waits.
+// receive takes as many messages as the function gets at a time.
 func (q *queue) receive() []Letter {
-	batch := q.letters
-	q.letters = nil
+	n := min(len(q.letters), q.function.Batch)
+	batch := slices.Clone(q.letters[:n])
+	q.letters = q.letters[n:]
 	return batch
 }
 
-// bus stands in for the product's own bus and its one rule.
-type bus struct{ notify *queue }
+// bus stands in for the product's own bus.
+type bus struct {
+	product *Product
+	hub     fleet.ClusterID
+}
 
-func (b bus) Publish(ctx context.Context, moves ...events.IncidentMoved) error {
+func (b bus) Publish(_ context.Context, moves ...events.IncidentMoved) error {
 	for _, m := range moves {
-		message, err := events.Message(&m)
+		entry, err := m.Entry()
 		if err != nil {
 			return err
 		}
-		if err := b.notify.Send(ctx, message); err != nil {
+		event := map[string]any{
+			"version": "0", "id": "bus/" + m.ID, "source": entry.Source, "detail-type": entry.DetailType,
+			"account": b.hub.Account, "region": b.hub.Region, "time": entry.Time.UTC().Format(time.RFC3339),
+			"resources": entry.Resources, "detail": json.RawMessage(entry.Detail),
+		}
+		raw, err := json.Marshal(event)
+		if err != nil {
+			return err
+		}
+		if err := b.product.route(raw, event); err != nil {
 			return err
 		}
 	}

@@ -128,6 +128,6 @@ func unread(f fleet.Finding, err error) fleet.Finding {
 	f.Title = "the configuration " + f.Resource + " could not be read"
 	f.Reason = err.Error()
 	f.Meaning = "The last good version goes on serving; a newer one would not be noticed."
-	f.Remedy = "Allow s3:GetObject and s3:GetObjectVersion on the file to the dispatch function, or upload the file."
+	f.Remedy = "Allow s3:GetObject on the file to the dispatch function, or upload the file."
 	return f
 }
