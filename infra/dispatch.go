@@ -35,7 +35,8 @@ func newDispatch(h *hub, etcdsize, notify awssqs.Queue) *function {
 				ConfigDefaultKey:    *fallback.S3ObjectKey(),
 			},
 		},
-		grants: append([]awsiam.PolicyStatement{
+		grants: []awsiam.PolicyStatement{
+			h.grantRecords(), h.grantLists(), h.grantQueues(),
 			allow([]*string{file.ArnForObjects(jsii.String(ConfigurationKey))}, "s3:GetObject"),
 			// Without it S3 answers "access denied" for an object that is not there
 			// (GetObject, API reference), and dispatch could not tell the two apart.
@@ -43,7 +44,7 @@ func newDispatch(h *hub, etcdsize, notify awssqs.Queue) *function {
 			allow([]*string{fallback.Bucket().ArnForObjects(fallback.S3ObjectKey())}, "s3:GetObject"),
 			allow([]*string{etcdsize.QueueArn(), notify.QueueArn()}, "sqs:SendMessage"),
 			allow([]*string{h.bus.EventBusArn()}, "events:PutEvents"),
-		}, h.grantLedger()...),
+		},
 	})
 	h.every(f, "Hourly", h.props.Schedules.Hourly, events.TickInput(events.Hourly))
 	h.every(f, "FiveMinutes", h.props.Schedules.FiveMinutes, events.TickInput(events.FiveMinutes))

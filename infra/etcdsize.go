@@ -29,7 +29,7 @@ func newEtcdSize(h *hub) *function {
 			allow([]*string{h.bus.EventBusArn()}, "events:PutEvents"),
 			// With the ledger down, what is critical goes straight to the topic.
 			allow([]*string{h.findings.TopicArn()}, "sns:Publish"),
-		}, append(h.grantReaders(), h.grantLedger()...)...),
+		}, append(h.grantReaders(), h.grantRecords(), h.grantLists())...),
 	})
 	h.on(f, "Calls", fields(events.EtcdSizeCalls))
 	return f

@@ -131,13 +131,19 @@ func allow(resources []*string, actions ...string) awsiam.PolicyStatement {
 	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &resources})
 }
 
-// grantLedger is what a ledger.Store of DynamoDB calls.
-func (h *hub) grantLedger() []awsiam.PolicyStatement {
-	table := h.ledger.TableArn()
-	return []awsiam.PolicyStatement{
-		allow([]*string{table}, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"),
-		allow([]*string{table, jsii.String(*table + "/index/" + dueIndex)}, "dynamodb:Query"),
-	}
+// The three grants below are what a ledger.Store of DynamoDB calls: single
+// records, the records of a partition, and those of a queue.
+
+func (h *hub) grantRecords() awsiam.PolicyStatement {
+	return allow([]*string{h.ledger.TableArn()}, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem")
+}
+
+func (h *hub) grantLists() awsiam.PolicyStatement {
+	return allow([]*string{h.ledger.TableArn()}, "dynamodb:Query")
+}
+
+func (h *hub) grantQueues() awsiam.PolicyStatement {
+	return allow([]*string{jsii.String(*h.ledger.TableArn() + "/index/" + dueIndex)}, "dynamodb:Query")
 }
 
 func seconds(d time.Duration) awscdk.Duration {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/eks-steward/eks-steward/events"
@@ -20,7 +21,7 @@ func newNotify(h *hub) *function {
 		Topic:     *h.findings.TopicArn(),
 		Dashboard: h.dashboardURL(),
 	}
-	grants := append(h.grantLedger(), allow([]*string{h.findings.TopicArn()}, "sns:Publish"))
+	grants := []awsiam.PolicyStatement{h.grantRecords(), h.grantQueues(), allow([]*string{h.findings.TopicArn()}, "sns:Publish")}
 	if slack := h.props.Slack; slack != nil {
 		environment.SlackSecret = slack.SecretName
 		// Secrets Manager adds a hyphen and six characters to the name.
