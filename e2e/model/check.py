@@ -289,6 +289,8 @@ class World:
             self.call("eks", region, "list_clusters")
             self.call("eks", region, "describe_cluster", name="payments")
             self.call("eks", region, "describe_cluster_versions")
+            self.call("eks", region, "list_access_entries", clusterName="payments")
+            self.call("eks", region, "describe_access_entry", clusterName="payments", principalArn="arn:aws:iam::111122223333:role/reader")
             self.call("cloudwatch", region, "get_metric_data", **metrics(end, ["payments"]))
             self.call("sts", region, "get_caller_identity")
 
@@ -303,6 +305,12 @@ class World:
         eks("list_clusters", include=["ALL"])
         for name in eks("list_clusters", include=["all"]).get("clusters", []) + ["nobody", "a/b c"]:
             eks("describe_cluster", name=name)
+        for name in ("payments", "on-premises", "nobody"):
+            page = eks("list_access_entries", clusterName=name, maxResults=1)
+            eks("list_access_entries", clusterName=name, maxResults=1, nextToken=page.get("nextToken", "none"))
+            eks("list_access_entries", clusterName=name, maxResults=101)
+            for principal in page.get("accessEntries", []) + ["arn:aws:iam::444455556666:role/nobody"]:
+                eks("describe_access_entry", clusterName=name, principalArn=principal)
         page = eks("describe_cluster_versions", maxResults=2, includeAll=True)
         eks("describe_cluster_versions", maxResults=2, includeAll=True, nextToken=page.get("nextToken", "none"))
         for status in ("STANDARD_SUPPORT", "EXTENDED_SUPPORT", "UNSUPPORTED", "OLD"):

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/e2e/moto"
+	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 )
 
@@ -78,6 +79,12 @@ func world(t *testing.T, spoil spoiler, changes ...func(*sim.World)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	payments := fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: "payments"}
+	for _, role := range []string{"role/steward-reader", "role/team/operator"} {
+		if err := w.Admit(payments, "arn:aws:iam::111122223333:"+role, "readers"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, change := range changes {
 		change(w)
 	}
@@ -122,6 +129,8 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"eks.ListClusters":            {"AccessDeniedException", "InvalidParameterException", "UnrecognizedClientException", "ok"},
 			"eks.DescribeCluster":         {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.DescribeClusterVersions": {"AccessDeniedException", "InvalidParameterException", "UnrecognizedClientException", "ok"},
+			"eks.ListAccessEntries":       {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.DescribeAccessEntry":     {"AccessDeniedException", "InvalidRequestException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"cloudwatch.GetMetricData":    {"AccessDeniedException", "InvalidNextToken", "UnrecognizedClientException", "ValidationException", "ok"},
 			"sts.AssumeRole":              {"AccessDenied", "ValidationError", "ok"},
 			"sts.GetCallerIdentity":       {"AccessDenied", "InvalidClientTokenId", "ok"},

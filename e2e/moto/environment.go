@@ -16,10 +16,10 @@ const (
 	venv         = ".venv"
 )
 
-// environment returns the Python of a virtual environment that holds exactly
+// Python returns the interpreter of a virtual environment that holds exactly
 // requirements.txt, and makes it where there is none or another. Tests of several
 // packages may ask at once: a lock lets one of them do it.
-func environment(ctx context.Context) (python string, err error) {
+func Python(ctx context.Context) (python string, err error) {
 	root, err := ModuleRoot()
 	if err != nil {
 		return "", err

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,31 @@ type Server struct {
 	process *os.Process
 	ended   chan struct{}
 	out     *os.File
+	said    tail
+}
+
+// Said is the end of what the server printed: what went wrong, if it answers
+// with 500.
+func (s *Server) Said() string { return s.said.String() }
+
+// tail keeps the last few kilobytes that are written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	t.text = t.text[max(0, len(t.text)-8<<10):]
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
 }
 
 // patience bounds the start of a server. It takes some four seconds on two idle
@@ -53,7 +79,7 @@ func Start(t testing.TB) *Server {
 // caller closes what Run returns. The error says what to install when there is
 // no Python.
 func Run(ctx context.Context, program ...string) (*Server, error) {
-	python, err := environment(ctx)
+	python, err := Python(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +110,7 @@ func serve(python string, program []string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(python, append(program, "-H", "127.0.0.1", "-p", "0")...)
+	cmd := exec.Command(python, append(program, "-H", "127.0.0.1", "-p", "0")...) //nolint:noctx // Close ends it: it outlives the call that starts it
 	cmd.Dir = filepath.Dir(python)
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	cmd.Stdout, cmd.Stderr = in, in
@@ -127,7 +153,7 @@ func (s *Server) listens() (err error) {
 	if err := s.out.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	go func() { _, _ = io.Copy(io.Discard, s.out) }()
+	go func() { _, _ = io.Copy(&s.said, s.out) }()
 	return nil
 }
 
