@@ -17,7 +17,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 FUZZTIME ?= 20s
 TESTFLAGS ?=
 # Where goroutines meet.
-RACES := ./internal/worker/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/sim/...
+RACES := ./internal/worker/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
 LINT := .cache/bin/golangci-lint-$(LINT_VERSION)
 
@@ -39,6 +39,7 @@ race: need-go ## Run the tests of what is concurrent with the race detector
 lint: need-go $(LINT) ## Check style, mistakes and who may import whom
 	$(LINT) run ./...
 	cd e2e && ../$(LINT) run --config ../.golangci.yml ./...
+	cd bench/metrics && ../../$(LINT) run --config ../../.golangci.yml ./...
 
 fmt: need-go $(LINT) ## Format the code
 	$(LINT) fmt ./...
@@ -48,6 +49,7 @@ e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS s
 
 bench: need-go ## Measure size and start of each function against a bare one
 	go run ./bench
+	go -C bench/metrics run .
 
 fuzz: need-go ## Run each fuzz target for FUZZTIME (20s)
 	@packages=$$(go list ./...); \
@@ -55,9 +57,10 @@ fuzz: need-go ## Run each fuzz target for FUZZTIME (20s)
 		targets=$$(go test -list '^Fuzz' "$$package" | awk '/^Fuzz/'); \
 		for target in $$targets; do \
 			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$$package"; \
 		done; \
 	done
+	go -C bench/metrics test -run '^$$' -fuzz '^FuzzAgainstExpfmt$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 50x .
 
 build: need-go $(addprefix build/,$(addsuffix /bootstrap,$(FUNCTIONS))) ## Build the functions as Lambda runs them
 

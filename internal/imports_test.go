@@ -102,7 +102,7 @@ func closure(g map[string]pkg, from string) map[string][]string {
 // adapters are where AWS's types live; wiring is who may choose an adapter.
 var (
 	adapters = []string{
-		"internal/awsfleet", "internal/bus", "internal/queue", "internal/secret", "internal/configstore",
+		"internal/awsfleet", "internal/kubeapi/ekstoken", "internal/bus", "internal/queue", "internal/secret", "internal/configstore",
 		"internal/ledger/dynamo", "internal/ledger/file", "internal/notify/slack", "internal/notify/sns",
 	}
 	wiring = []string{"cmd", "e2e", "bench"}
@@ -125,7 +125,8 @@ func TestEachFloorImportsOnlyTheFloorsBelowIt(t *testing.T) {
 		{"internal/config", []string{"internal/fleet"}},
 		{"internal/worker", []string{"events", "internal/fleet"}},
 		{"internal/ledger", []string{"internal/fleet", "internal/incident"}},
-		{"internal/awsfleet", []string{"internal/fleet"}},
+		{"internal/kubeapi", []string{"internal/fleet", "internal/awsfleet/refusal"}},
+		{"internal/awsfleet", []string{"internal/fleet", "internal/kubeapi"}},
 	}
 	g := load(t)
 	for _, floor := range floors {

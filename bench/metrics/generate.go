@@ -7,19 +7,30 @@ import (
 	"strings"
 )
 
+// histograms are the families that nearly all of a real page is made of, each by
+// resource and verb.
+var histograms = []string{
+	"apiserver_request_body_size_bytes",
+	"apiserver_request_duration_seconds",
+	"apiserver_request_sli_duration_seconds",
+	"apiserver_response_sizes",
+	"apiserver_watch_events_sizes",
+}
+
 // generate writes a page of at least so many bytes as an API server of a large
-// cluster would: families in order, nearly all of it buckets of histograms by
-// resource and verb. The same size gives the same page.
+// cluster would, its families in order. The same size gives the same page.
 func generate(w io.Writer, bytes int) error {
 	p := &page{w: bufio.NewWriter(w)}
 	p.head("apiserver_admission_webhook_rejection_count", "counter", "Webhook admission rejection count, identified by name and broken out for each admission type.")
 	for i := range 6 {
 		p.printf("apiserver_admission_webhook_rejection_count{error_type=\"no_error\",name=\"policy-%d.example.com\",operation=\"CREATE\",rejection_code=\"403\",type=\"validating\"} %d\n", i, i*i)
 	}
-	p.head("apiserver_request_duration_seconds", "histogram", "Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.")
-	for resource := 0; p.written < bytes; resource++ {
-		for i, verb := range []string{"APPLY", "DELETE", "GET", "LIST", "PATCH", "POST", "PUT", "WATCH"} {
-			p.histogram("apiserver_request_duration_seconds", labels(resource, verb), resource+i)
+	for i, name := range histograms {
+		p.head(name, "histogram", "Distribution for each verb, dry run value, group, version, resource, subresource, scope and component.")
+		for resource := 0; p.written < bytes*(i+1)/len(histograms); resource++ {
+			for j, verb := range []string{"APPLY", "DELETE", "GET", "LIST", "PATCH", "POST", "PUT", "WATCH"} {
+				p.histogram(name, labels(resource, verb), resource+j)
+			}
 		}
 	}
 	p.head("apiserver_request_total", "counter", "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.")
