@@ -61,6 +61,13 @@ func cluster(id fleet.ClusterID, c *types.Cluster) fleet.Cluster {
 		Version:   aws.ToString(c.Version),
 		CreatedAt: aws.ToTime(c.CreatedAt),
 		Kind:      fleet.KindEKS,
+		Server:    fleet.APIServer{URL: aws.ToString(c.Endpoint)},
+	}
+	if c.CertificateAuthority != nil {
+		known.Server.CA = aws.ToString(c.CertificateAuthority.Data)
+	}
+	if c.ResourcesVpcConfig != nil {
+		known.Server.Public = c.ResourcesVpcConfig.EndpointPublicAccess
 	}
 	if c.ControlPlaneScalingConfig != nil {
 		known.Tier = string(c.ControlPlaneScalingConfig.Tier)

@@ -119,6 +119,9 @@ func unseen(r Reading, rules Rules, now time.Time) fleet.Finding {
 	case r.Trouble != nil:
 		f.Reason += " The cluster could not be described either: " + sentence(r.Trouble.Error())
 	}
+	if r.NotAsked != "" {
+		f.Reason += " " + r.NotAsked
+	}
 	return f
 }
 

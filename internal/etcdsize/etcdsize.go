@@ -61,6 +61,10 @@ type Reading struct {
 	Described *fleet.Cluster
 	// Trouble is why Described is nil although it was asked for.
 	Trouble *fleet.Trouble
+	// Asked says that the newest size is from the cluster's own API server,
+	// since CloudWatch had none; NotAsked is why it is not, as a sentence.
+	Asked    bool
+	NotAsked string
 }
 
 // limit is the reading's own limit in bytes. A cluster that nobody described is

@@ -25,10 +25,17 @@ type Meter interface {
 	Sizes(ctx context.Context, t fleet.Target, m fleet.Metric, clusters []string, from, to time.Time) (map[string]fleet.Series, error)
 }
 
+// Prober asks a cluster's own API server for the size of etcd now, and for the
+// live data where it has them.
+type Prober interface {
+	Storage(ctx context.Context, t fleet.Target, c fleet.Cluster, now time.Time) (size, inUse fleet.Series, err error)
+}
+
 // Source is where a scan reads.
 type Source interface {
 	Lister
 	Meter
+	Prober
 }
 
 // Order says what to scan and what is already known of it.
@@ -54,7 +61,8 @@ type Report struct {
 // Scan reads a target with ceil(clusters/100) ListClusters, one
 // DescribeClusterVersions, ceil(clusters/500) GetMetricData, as many again for
 // the clusters above the warning line, and one DescribeCluster for each cluster
-// whose limit or existence matters.
+// whose limit or existence matters. A cluster of which CloudWatch has no fresh
+// size is asked itself, where it can be reached.
 func Scan(ctx context.Context, src Source, o Order, now time.Time) Report {
 	s := scan{source: src, order: o, now: now, readings: map[string]*Reading{}}
 	names := s.list(ctx)
@@ -185,6 +193,9 @@ func (s *scan) describe(ctx context.Context, names []string) {
 				return
 			}
 			r.Described = &c
+			if _, ok := r.fresh(s.rules(r.Cluster.Name), s.now); !ok {
+				s.ask(ctx, r, c)
+			}
 		})
 	}
 	wg.Wait()
@@ -195,6 +206,25 @@ func (s *scan) describe(ctx context.Context, names []string) {
 	}
 }
 
+// ask turns to the cluster itself when CloudWatch has no fresh size. What it says
+// is one more point of the same metric.
+func (s *scan) ask(ctx context.Context, r *Reading, c fleet.Cluster) {
+	running := c.Status == "ACTIVE" || c.Status == "UPDATING"
+	switch {
+	case c.Kind != fleet.KindEKS || !running || c.Server.URL == "":
+		return
+	case !c.Server.Public:
+		r.NotAsked = "Its API server has no public endpoint, so it could not be asked."
+		return
+	}
+	size, inUse, err := s.source.Storage(ctx, s.order.Target, c, s.now)
+	if err != nil {
+		r.NotAsked = "It could not be asked itself either: " + sentence(err.Error())
+		return
+	}
+	r.Size.Points, r.InUse, r.Asked = append(r.Size.Points, size.Points...), inUse, true
+}
+
 // aboveWarning names the clusters for which the live data make a difference.
 func (s *scan) aboveWarning(names []string) []string {
 	var above []string
@@ -202,7 +232,7 @@ func (s *scan) aboveWarning(names []string) []string {
 		r, rules := s.readings[n], s.rules(n)
 		size, fresh := r.fresh(rules, s.now)
 		limit, known := r.limit(s.limits)
-		if fresh && known && 100*size.Bytes/float64(limit) >= rules.WarnPercent {
+		if fresh && known && !r.Asked && 100*size.Bytes/float64(limit) >= rules.WarnPercent {
 			above = append(above, n)
 		}
 	}

@@ -44,7 +44,10 @@ func (g gauge) facts(r Reading) []fleet.Fact {
 		facts = append(facts, fleet.Fact{Label: "Live data", Value: fmt.Sprintf("%s (%s of the file)", gigabytes(g.live), percent(100*g.live/max(g.last, 1)))})
 	}
 	source := "CloudWatch " + string(fleet.StorageSize)
-	if g.liveKnown {
+	if r.Asked {
+		source = "/metrics of the API server, as CloudWatch has nothing fresh"
+	}
+	if g.liveKnown && !r.Asked {
 		source += " and " + string(fleet.StorageInUse)
 	}
 	return append(facts, fleet.Fact{Label: "Source", Value: source})

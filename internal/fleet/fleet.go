@@ -96,6 +96,15 @@ type Cluster struct {
 	Tier      string // control-plane scaling tier; empty means standard
 	CreatedAt time.Time
 	Kind      ClusterKind
+	Server    APIServer
+}
+
+// An APIServer is where a cluster can be asked, as DescribeCluster says. All of
+// it is empty while the cluster has none.
+type APIServer struct {
+	URL    string // https://...
+	CA     string // PEM in base64
+	Public bool   // reachable from outside the cluster's VPC
 }
 
 // ClusterKind tells clusters that EKS runs from those it only knows.

@@ -66,7 +66,9 @@ type Cluster struct {
 	KeyARN          string            `yaml:"keyARN,omitempty"`          // customer key for secrets; empty means none
 	CreatedAt       time.Time         `yaml:"createdAt,omitempty"`       // no datapoints before it; empty means 90 days before the start
 	Tags            map[string]string `yaml:"tags,omitempty"`
-	Etcd            *Etcd             `yaml:"etcd,omitempty"` // absent means that no metric is published
+	Endpoint        string            `yaml:"endpoint,omitempty"` // of a real API server, then public; empty means one that cannot be reached
+	CA              string            `yaml:"ca,omitempty"`       // of that API server: PEM in base64
+	Etcd            *Etcd             `yaml:"etcd,omitempty"`     // absent means that no metric is published
 }
 
 // Etcd is how a cluster's etcd fills over time.

@@ -47,14 +47,17 @@ func describe(in edge.Scope, c Cluster, now time.Time) eks.Cluster {
 
 // controlPlane is what only clusters have that EKS runs.
 func controlPlane(out *eks.Cluster, in edge.Scope, c Cluster) {
-	out.Endpoint = "https://" + strings.ToLower(c.Name) + ".simulated." + in.Region + ".invalid"
+	out.Endpoint = cmp.Or(c.Endpoint, "https://"+strings.ToLower(c.Name)+".simulated."+in.Region+".invalid")
 	out.RoleARN = role(in, "eks-cluster")
 	out.PlatformVersion = cmp.Or(c.PlatformVersion, platformVersion)
-	out.Authority = &eks.Authority{Data: base64.StdEncoding.EncodeToString([]byte("simulated"))}
+	out.Authority = &eks.Authority{Data: cmp.Or(c.CA, base64.StdEncoding.EncodeToString([]byte("simulated")))}
 	out.VPC = &eks.VPC{
 		ID: "vpc-00000000000000000", ClusterSecurityGroup: "sg-00000000000000000",
 		SubnetIDs: []string{"subnet-00000000000000000", "subnet-00000000000000001"}, SecurityGroupIDs: []string{},
-		EndpointPublicAccess: true, PublicAccessCIDRs: []string{"0.0.0.0/0"},
+		EndpointPublicAccess: c.Endpoint != "", EndpointPrivateAccess: true, PublicAccessCIDRs: []string{},
+	}
+	if c.Endpoint != "" {
+		out.VPC.PublicAccessCIDRs = []string{"0.0.0.0/0"}
 	}
 	out.Network = &eks.Network{ServiceIPv4CIDR: "172.20.0.0/16", IPFamily: "ipv4"}
 	out.Access = &eks.Access{AuthenticationMode: "API"}

@@ -131,6 +131,17 @@ func (w *World) SetEtcd(id fleet.ClusterID, e Etcd) error {
 	return nil
 }
 
+// Admit gives a principal of IAM an access entry in a cluster, with Kubernetes
+// groups, or replaces the one that it has.
+func (w *World) Admit(id fleet.ClusterID, principalARN string, groups ...string) error {
+	in := edge.Scope{Account: id.Account, Region: id.Region}
+	if _, ok := w.eks.Cluster(in, id.Name); !ok {
+		return fmt.Errorf("admit %s: there is no cluster %s", principalARN, id)
+	}
+	w.eks.Admit(in, id.Name, principalARN, groups...)
+	return nil
+}
+
 // Faults breaks the world, and mends it.
 func (w *World) Faults() *edge.Faults { return w.edge.Faults }
 

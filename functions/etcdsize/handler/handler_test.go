@@ -2,9 +2,13 @@ package handler_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -462,4 +466,62 @@ func TestFault_46_ClustersWithoutDatapointsAreUnknown(t *testing.T) {
 	b := newBench(t, sim.Cluster{Name: "silent", Version: "1.34"}, partial)
 	b.handle(t, b.hourly())
 	want(t, b.bus.moves, "partial opened warning", "silent opened warning")
+}
+
+// apiServer answers /metrics over TLS, and says how to reach it.
+func apiServer(t *testing.T, status int, page string) (url, ca string) {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/metrics" || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer k8s-aws-v1.") {
+			status = http.StatusBadRequest
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, page)
+	}))
+	t.Cleanup(server.Close)
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return server.URL, base64.StdEncoding.EncodeToString(block)
+}
+
+func TestAClusterWithoutDatapointsIsAskedItself(t *testing.T) {
+	url, ca := apiServer(t, http.StatusOK, "apiserver_storage_size_bytes{cluster=\"etcd-0\"} 7.2e+09\n")
+	b := newBench(t, sim.Cluster{Name: "silent", Version: "1.34", Endpoint: url, CA: ca})
+	b.handle(t, b.hourly())
+	want(t, b.bus.moves, "silent opened critical")
+	inc, err := b.records.Incident(t.Context(), incident.ID(fleet.Finding{Check: etcdsize.Check, Cluster: target.Cluster("silent")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if source := inc.Finding.Facts[len(inc.Finding.Facts)-1].Value; !strings.Contains(source, "/metrics") {
+		t.Errorf("source = %q, want that it says where the size is from", source)
+	}
+}
+
+func TestFault_43_EachRefusalOfAnAPIServerIsItsOwnReason(t *testing.T) {
+	for status, says := range map[int]string{
+		http.StatusUnauthorized: "access entry",
+		http.StatusForbidden:    "manifests/steward-reader.yaml",
+	} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			url, ca := apiServer(t, status, "")
+			b := newBench(t, sim.Cluster{Name: "silent", Version: "1.34", Endpoint: url, CA: ca})
+			b.handle(t, b.hourly())
+			want(t, b.bus.moves, "silent opened warning")
+			b.reasonSays(t, "silent", says)
+		})
+	}
+}
+
+func TestFault_42_APrivateAPIServerIsNotAskedAndThatIsSaid(t *testing.T) {
+	b := newBench(t, sim.Cluster{Name: "silent", Version: "1.34"})
+	b.handle(t, b.hourly())
+	b.reasonSays(t, "silent", "no public endpoint")
+}
+
+func (b *bench) reasonSays(t *testing.T, cluster, words string) {
+	t.Helper()
+	inc, err := b.records.Incident(t.Context(), incident.ID(fleet.Finding{Check: etcdsize.Check, Cluster: target.Cluster(cluster)}))
+	if err != nil || inc.Finding.Outcome != fleet.Unknown || !strings.Contains(inc.Finding.Reason, words) {
+		t.Errorf("%s %q (%v), want unknown, because of %q", inc.Finding.Outcome, inc.Finding.Reason, err, words)
+	}
 }

@@ -25,12 +25,16 @@ type Service struct {
 
 	mu       sync.RWMutex
 	clusters map[edge.Scope]map[string]Cluster
+	entries  map[place]map[string]AccessEntry // by principal
 }
 
 // New makes a service that offers the given Kubernetes versions, newest last,
 // and control-plane scaling tiers.
 func New(now func() time.Time, versions []Version, tiers []Tier) *Service {
-	return &Service{now: now, versions: versions, tiers: tiers, clusters: map[edge.Scope]map[string]Cluster{}}
+	return &Service{
+		now: now, versions: versions, tiers: tiers,
+		clusters: map[edge.Scope]map[string]Cluster{}, entries: map[place]map[string]AccessEntry{},
+	}
 }
 
 // Put adds a cluster, or replaces the one of its name.
@@ -51,12 +55,14 @@ func (s *Service) Cluster(in edge.Scope, name string) (Cluster, bool) {
 	return c, ok
 }
 
-// Remove takes a cluster away and says whether there was one.
+// Remove takes a cluster away, with its access entries, and says whether there
+// was one.
 func (s *Service) Remove(in edge.Scope, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok := s.clusters[in][name]
 	delete(s.clusters[in], name)
+	delete(s.entries, place{in, name})
 	return ok
 }
 
@@ -83,7 +89,7 @@ type operation struct {
 	run      func(*Service, edge.Call, request) (any, error)
 }
 
-var operations = slices.Concat(clusterOperations, versionOperations)
+var operations = slices.Concat(clusterOperations, versionOperations, accessOperations)
 
 // A request is what an operation reads of HTTP.
 type request struct {
