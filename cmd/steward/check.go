@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
@@ -26,13 +24,11 @@ import (
 
 // check is one run of steward check.
 type check struct {
-	profile string
-	regions []string
-	file    string
-	output  string
-	failOn  string
-	all     bool
-	now     func() time.Time
+	connection
+	output string
+	failOn string
+	all    bool
+	now    func() time.Time
 }
 
 func checkCommand() *cobra.Command {
@@ -52,10 +48,8 @@ is 3.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd) },
 	}
+	c.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&c.profile, "profile", "", "AWS profile (default: AWS_PROFILE, else default)")
-	f.StringSliceVar(&c.regions, "region", nil, "region to read; may be repeated (default: the profile's)")
-	f.StringVarP(&c.file, "file", "f", "", "configuration file: its targets and thresholds")
 	f.StringVarP(&c.output, "output", "o", "table", "table, json or markdown")
 	f.StringVar(&c.failOn, "fail-on", "critical", "lowest severity that makes the exit code 1: info, warning, critical or none")
 	f.BoolVar(&c.all, "all", false, "list passing clusters too")
@@ -67,11 +61,9 @@ func (c check) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	conf := config.Default()
-	if c.file != "" {
-		if conf, err = readConfig(c.file); err != nil {
-			return err
-		}
+	conf, err := c.configuration()
+	if err != nil {
+		return err
 	}
 	source, targets, err := c.connect(cmd.Context(), conf)
 	if err != nil {
@@ -101,10 +93,8 @@ func (c check) validate() (failOn fleet.Severity, err error) {
 	if !slices.Contains([]string{"table", "json", "markdown"}, c.output) {
 		return 0, fmt.Errorf("--output %q: want table, json or markdown", c.output)
 	}
-	for _, r := range c.regions {
-		if err := fleet.ValidRegion(r); err != nil {
-			return 0, fmt.Errorf("--region: %w", err)
-		}
+	if err := c.connection.validate(); err != nil {
+		return 0, err
 	}
 	if c.failOn == "none" {
 		return never, nil
@@ -125,45 +115,27 @@ func readConfig(name string) (*config.File, error) {
 
 // connect finds credentials and what to read with them.
 func (c check) connect(ctx context.Context, conf *config.File) (*awsfleet.Fleet, []fleet.Target, error) {
-	var options []func(*awsconfig.LoadOptions) error
-	if c.profile != "" {
-		options = append(options, awsconfig.WithSharedConfigProfile(c.profile))
-	}
-	if len(c.regions) > 0 {
-		options = append(options, awsconfig.WithRegion(c.regions[0]))
-	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	cfg, err := c.open(ctx)
 	if err != nil {
-		return nil, nil, &exitError{exitIncomplete, fmt.Errorf("load the AWS profile: %w", err)}
+		return nil, nil, err
 	}
 	source := awsfleet.New(cfg)
 	if targets := conf.Targets(); len(targets) > 0 {
 		return source, c.within(targets), nil
 	}
-	if cfg.Region == "" {
-		return nil, nil, errors.New("no region: give --region, or set AWS_REGION or a region in the profile")
+	regions, err := c.own(cfg)
+	if err != nil {
+		return nil, nil, err
 	}
 	account, _, err := source.Identity(ctx)
 	if err != nil {
 		return nil, nil, &exitError{exitIncomplete, fmt.Errorf("no usable AWS credentials: log in (aws sso login), or set AWS_PROFILE: %w", err)}
-	}
-	regions := c.regions
-	if len(regions) == 0 {
-		regions = []string{cfg.Region}
 	}
 	var targets []fleet.Target
 	for _, r := range regions {
 		targets = append(targets, fleet.Target{Account: account, Region: r})
 	}
 	return source, targets, nil
-}
-
-// within keeps the targets of the wanted regions; all when none is named.
-func (c check) within(targets []fleet.Target) []fleet.Target {
-	if len(c.regions) == 0 {
-		return targets
-	}
-	return slices.DeleteFunc(targets, func(t fleet.Target) bool { return !slices.Contains(c.regions, t.Region) })
 }
 
 // verdict is the exit code: what is broken outranks what is unread.

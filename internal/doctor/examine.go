@@ -1,0 +1,282 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// Accounts tell whose credentials read. Errors of all sources carry a
+// *fleet.Trouble.
+type Accounts interface {
+	Identity(ctx context.Context) (account, arn string, err error)
+	IdentityIn(ctx context.Context, t fleet.Target) (account, arn string, err error)
+}
+
+// Clusters are read as the functions read them.
+type Clusters interface {
+	Clusters(ctx context.Context, t fleet.Target) ([]string, error)
+	Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Cluster, error)
+	Limits(ctx context.Context, t fleet.Target, standardGB float64) (fleet.Limits, error)
+}
+
+// Metrics are those of CloudWatch.
+type Metrics interface {
+	Sizes(ctx context.Context, t fleet.Target, m fleet.Metric, clusters []string, from, to time.Time) (map[string]fleet.Series, error)
+}
+
+// Source is where every target is read.
+type Source interface {
+	Accounts
+	Clusters
+	Metrics
+}
+
+// Servers reach clusters through their API server, for what only the fallback
+// to /metrics needs.
+type Servers interface {
+	// AccessEntries lists the ARNs of the principals that a cluster lets in.
+	AccessEntries(ctx context.Context, t fleet.Target, cluster string) ([]string, error)
+	// AccessGroups reads the Kubernetes groups of one of them.
+	AccessGroups(ctx context.Context, t fleet.Target, cluster, principalARN string) ([]string, error)
+	// Metrics reads /metrics as the target's role. The error may hold a
+	// *kubeapi.Unreachable.
+	Metrics(ctx context.Context, t fleet.Target, cluster string) error
+}
+
+// Secret is the text of a secret.
+type Secret interface {
+	Value(ctx context.Context) (string, error)
+}
+
+// Topics tell who listens to an SNS topic.
+type Topics interface {
+	Subscriptions(ctx context.Context, arn string) (confirmed, pending int, err error)
+}
+
+// Order says what to examine.
+type Order struct {
+	Targets []fleet.Target
+	Regions []string // of the caller's own account, where there are no targets
+
+	Servers Servers // nil: not examined
+
+	Secret     Secret // nil: not examined
+	SecretName string
+	Topics     Topics // nil: not examined
+	Topic      string // ARN
+}
+
+// Examine looks at everything in order. It goes on after a failure wherever the
+// next answer does not depend on it.
+func Examine(ctx context.Context, src Source, o Order, now time.Time) Report {
+	account, arn, err := src.Identity(ctx)
+	all := []Examination{judgeCredentials(account, arn, err)}
+	if err != nil {
+		return Conclude(all)
+	}
+	targets := o.Targets
+	if len(targets) == 0 {
+		for _, region := range o.Regions {
+			targets = append(targets, fleet.Target{Account: account, Region: region})
+		}
+	}
+	for _, t := range targets {
+		p := patient{source: src, servers: o.Servers, target: t, now: now}
+		p.examine(ctx)
+		all = append(all, p.examinations...)
+	}
+	all = append(all, trail())
+	if o.Servers == nil {
+		all = append(all, leftOut("API servers", "only the fallback to /metrics needs them", "add --api-servers"))
+	}
+	return Conclude(append(all, o.channels(ctx)...))
+}
+
+// channels are where messages go.
+func (o Order) channels(ctx context.Context) []Examination {
+	secret := leftOut("Slack secret", "none was named", "add --slack-secret if you use Slack")
+	if o.Secret != nil {
+		value, err := o.Secret.Value(ctx)
+		secret = judgeSecret(o.SecretName, value, err)
+	}
+	topic := leftOut("SNS topic", "none was named", "add --topic once there is one: the deployment makes it")
+	if o.Topics != nil {
+		confirmed, pending, err := o.Topics.Subscriptions(ctx, o.Topic)
+		topic = judgeTopic(o.Topic, confirmed, pending, err)
+	}
+	return []Examination{secret, topic}
+}
+
+// trail says what nobody looked at: the reader has no right to read trails, and
+// needs none.
+func trail() Examination {
+	return leftOut("CloudTrail trail", "the reader may not read trails",
+		"see for yourself that a trail of each account records management events (aws cloudtrail describe-trails); without one, eks-steward notices changes at its hourly look instead of within minutes")
+}
+
+func leftOut(subject, why, remedy string) Examination {
+	return Examination{Subject: subject, Optional: true, Seen: "not examined: " + why, Remedy: remedy}
+}
+
+// patient is one target while it is examined.
+type patient struct {
+	source  Source
+	servers Servers
+	target  fleet.Target
+	now     time.Time
+
+	who          caller
+	listed       bool // all clusters are known
+	examinations []Examination
+}
+
+func (p *patient) note(e ...Examination) { p.examinations = append(p.examinations, e...) }
+
+func (p *patient) examine(ctx context.Context) {
+	if !p.enter(ctx) {
+		return
+	}
+	names, open := p.list(ctx)
+	if !open {
+		return
+	}
+	_, err := p.source.Limits(ctx, p.target, 0)
+	p.note(judgeAction(p.target, p.who, "eks:DescribeClusterVersions", "read the etcd limit of each control-plane tier", "allowed", err))
+	k := p.describe(ctx, names)
+	p.measure(ctx, k)
+	if p.servers != nil {
+		p.note(p.reach(ctx, k.running)...)
+	}
+}
+
+// enter takes on the target's role.
+func (p *patient) enter(ctx context.Context) bool {
+	account, arn, err := p.source.IdentityIn(ctx, p.target)
+	p.who = caller{account: account, arn: arn, role: p.target.Role}
+	e := judgeRole(p.target, p.who, err)
+	p.note(e)
+	return e.Outcome == fleet.Pass
+}
+
+// list finds the clusters. open is false where the region refuses everything.
+func (p *patient) list(ctx context.Context) (names []string, open bool) {
+	names, err := p.source.Clusters(ctx, p.target)
+	region := judgeRegion(p.target, err)
+	p.note(region)
+	if region.Outcome == fleet.Fail {
+		return nil, false
+	}
+	p.listed = err == nil
+	p.note(judgeAction(p.target, p.who, "eks:ListClusters", "listed the clusters", count(len(names), "cluster"), err))
+	return names, true
+}
+
+// nobody is a name to ask about where no cluster is known: whether an action is
+// allowed shows all the same.
+const nobody = "eks-steward-doctor"
+
+func orNobody(names []string) []string {
+	if len(names) == 0 {
+		return []string{nobody}
+	}
+	return names
+}
+
+// known is what descriptions tell apart: clusters whose control plane is run by
+// EKS, and those that could not be described. The others have no metric.
+type known struct{ running, undescribed []string }
+
+func (p *patient) describe(ctx context.Context, names []string) known {
+	var (
+		k     known
+		worst error
+	)
+	for _, name := range orNobody(names) {
+		c, err := p.source.Cluster(ctx, p.target, name)
+		switch {
+		case errors.Is(err, fleet.Gone):
+		case err != nil:
+			k.undescribed = append(k.undescribed, name)
+			if worst == nil || errors.Is(err, fleet.Denied) {
+				worst = err
+			}
+		case running(c):
+			k.running = append(k.running, name)
+		}
+	}
+	if len(names) == 0 {
+		k.undescribed = nil
+	}
+	e := judgeAction(p.target, p.who, "eks:DescribeCluster", "described each cluster", "allowed for "+count(len(names), "cluster"), worst)
+	e.Clusters = k.undescribed
+	p.note(e)
+	return k
+}
+
+// running leaves out what cannot have datapoints. A status that AWS added since
+// is none of these.
+func running(c fleet.Cluster) bool {
+	return c.Kind == fleet.KindEKS && !slices.Contains([]string{"CREATING", "PENDING", "DELETING", "FAILED"}, c.Status)
+}
+
+// window is how far back a datapoint counts.
+const window = time.Hour
+
+func (p *patient) measure(ctx context.Context, k known) {
+	names := slices.Sorted(slices.Values(slices.Concat(k.running, k.undescribed)))
+	sizes, err := p.source.Sizes(ctx, p.target, fleet.StorageSize, orNobody(names), p.now.Add(-window), p.now)
+	p.note(judgeAction(p.target, p.who, "cloudwatch:GetMetricData", "asked for the size of etcd", "allowed for "+count(len(names), "cluster"), err))
+	if err != nil || !p.listed {
+		return // what to mend first is noted
+	}
+	var m measured
+	for _, name := range names {
+		_, some := sizes[name].Last()
+		switch {
+		case some:
+			m.with = append(m.with, name)
+		case sizes[name].Trouble != "" || slices.Contains(k.undescribed, name):
+			m.unsaid = append(m.unsaid, name)
+		default:
+			m.without = append(m.without, name)
+		}
+	}
+	p.note(judgeMetric(p.target, m)...)
+}
+
+// atOnce bounds the API servers that are asked at the same time: one that is out
+// of reach takes ten seconds to show.
+const atOnce = 8
+
+// reach examines each API server.
+func (p *patient) reach(ctx context.Context, clusters []string) []Examination {
+	let, answered := make([]sign, len(clusters)), make([]sign, len(clusters))
+	var asking sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for i, name := range clusters {
+		places <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-places }()
+			let[i] = p.entry(ctx, name)
+			answered[i] = judgeServer(p.who, name, p.servers.Metrics(ctx, p.target, name))
+		})
+	}
+	asking.Wait()
+	return together(p.target, slices.Concat(let, answered))
+}
+
+// entry looks for the access entry of the functions' role.
+func (p *patient) entry(ctx context.Context, cluster string) sign {
+	principals, err := p.servers.AccessEntries(ctx, p.target, cluster)
+	found := err == nil && slices.Contains(principals, p.who.reader())
+	var groups []string
+	if found {
+		groups, err = p.servers.AccessGroups(ctx, p.target, cluster, p.who.reader())
+	}
+	return judgeEntry(p.target, p.who, cluster, found, groups, err)
+}

@@ -1,0 +1,114 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/kubeapi"
+)
+
+// A sign is what one cluster shows about one subject. Signs of one kind are told
+// once, with the names of all their clusters: a fleet's worth of the same
+// sentence would hide the others.
+type sign struct {
+	cluster string
+	subject string
+	kind    string
+	tried   string
+	outcome fleet.Outcome
+	seen    string
+	remedy  string
+}
+
+// The subjects of signs, and what is tried for them.
+const (
+	entries = "access entries"
+	servers = "API servers"
+)
+
+// judgeEntry is about the access entry by which a cluster knows the role that
+// the functions read as: whether there is one, and its groups.
+func judgeEntry(t fleet.Target, who caller, cluster string, found bool, groups []string, err error) sign {
+	s := sign{cluster: cluster, subject: entries, tried: "looked for the access entry of " + who.reader()}
+	arguments := " --region " + t.Region + " --cluster-name " + cluster + " --principal-arn " + who.reader() + " --kubernetes-groups "
+	trouble := fleet.TroubleOf(err)
+	switch {
+	case errors.Is(err, fleet.Denied):
+		s.kind, s.seen = "denied", sentence(err)
+		s.remedy = "nothing: only this examination needs " + trouble.Action + "; allow it to " + who.principal() + " if you want to see"
+	case err != nil:
+		s.kind, s.seen = string(trouble.Kind), sentence(err)
+		s.remedy = "examine again; docs/kubernetes-access.md says which authentication modes know access entries"
+	case !found:
+		s.kind, s.outcome, s.seen = "none", fleet.Fail, "there is none"
+		s.remedy = "aws eks create-access-entry --type STANDARD" + arguments + kubeapi.Group
+	case !slices.Contains(groups, kubeapi.Group):
+		s.kind, s.outcome = "group", fleet.Fail
+		s.seen = fmt.Sprintf("its groups are %q, without %s", groups, kubeapi.Group)
+		s.remedy = "aws eks update-access-entry" + arguments + strings.Join(append(slices.Clone(groups), kubeapi.Group), " ")
+	default:
+		s.outcome, s.seen = fleet.Pass, "it has the group "+kubeapi.Group
+	}
+	return s
+}
+
+// judgeServer is about reading an API server. A private one is nothing to mend:
+// its cluster is read from CloudWatch. One that does not let in somebody's own
+// credentials says nothing about the role that the functions read as.
+func judgeServer(who caller, cluster string, err error) sign {
+	s := sign{cluster: cluster, subject: servers, tried: "read /metrics as " + who.principal() + ", with the cluster's own CA"}
+	unreachable := (*kubeapi.Unreachable)(nil)
+	switch {
+	case err == nil:
+		s.outcome, s.seen = fleet.Pass, "it can be read"
+		return s
+	case !errors.As(err, &unreachable):
+		s.kind, s.seen, s.remedy = "unexamined", sentence(err), "examine again"
+		return s
+	}
+	s.kind, s.seen = string(unreachable.Kind), unreachable.Error() // says what to do
+	switch unreachable.Kind {
+	case kubeapi.Private:
+		s.outcome = fleet.NotApplicable
+	case kubeapi.Unauthorized, kubeapi.Forbidden:
+		if who.role == "" {
+			s.remedy = "it can be reached; these are your own credentials, so examine as the role of the functions (-f) to see whether it lets them in"
+			break
+		}
+		s.outcome = fleet.Fail
+	case kubeapi.WrongCA, kubeapi.TLSFailed, kubeapi.Redirected, kubeapi.OtherStatus, kubeapi.Refused, kubeapi.Unresolved:
+		s.outcome = fleet.Fail
+	}
+	return s
+}
+
+// together gathers signs into examinations, in the order of their first.
+func together(t fleet.Target, signs []sign) []Examination {
+	type key struct {
+		subject, kind string
+		outcome       fleet.Outcome
+	}
+	var order []key
+	alike := map[key]Examination{}
+	for _, s := range signs {
+		k := key{s.subject, s.kind, s.outcome}
+		e, met := alike[k]
+		if !met {
+			order = append(order, k)
+			e = Examination{
+				Subject: s.subject, Where: t.String(), Outcome: s.outcome, Optional: true,
+				Tried: s.tried, Seen: s.seen, Remedy: s.remedy,
+			}
+		}
+		e.Clusters = append(e.Clusters, s.cluster)
+		alike[k] = e
+	}
+	out := make([]Examination, len(order))
+	for i, k := range order {
+		out[i] = alike[k]
+	}
+	return out
+}
