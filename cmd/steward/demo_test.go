@@ -100,3 +100,22 @@ func TestBadInputGetsASentence(t *testing.T) {
 		})
 	}
 }
+
+func TestTheReadmeShowsWhatTheDemoPrints(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, ok := strings.Cut(string(readme), "one message in full:\n\n")
+	shown, _, end := strings.Cut(shown, "\n\nThe messages as Slack")
+	if !ok || !end {
+		t.Fatal("the README does not show the demo")
+	}
+	_, out, _ := runSteward(t, "demo", "--page", filepath.Join(t.TempDir(), "demo.html"))
+	printed := strings.Split(out, "\n")
+	for line := range strings.Lines(shown) {
+		if line = strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "    "); !slices.Contains(printed, line) {
+			t.Errorf("the demo does not print %q", line)
+		}
+	}
+}

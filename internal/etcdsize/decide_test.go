@@ -60,11 +60,11 @@ func TestDecide(t *testing.T) {
 
 		"growth that fills it within four hours warns": {
 			reading: reading(fleet.Series{Points: every5(72, line(4*gb, 1.2*gb))}),
-			want:    want{fleet.Fail, fleet.Warning, "filling", "full within 4 h"},
+			want:    want{fleet.Fail, fleet.Warning, "filling", "it is full in"},
 		},
 		"growth of the last hour alone counts": {
 			reading: reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return 4*gb + 1.5*gb*max(0, 1.25-ago) })}),
-			want:    want{fleet.Fail, fleet.Warning, "filling", "full within 4 h"},
+			want:    want{fleet.Fail, fleet.Warning, "filling", "it is full in"},
 		},
 		"growth that ten minutes ago was not predicted to fill it is waited for": {
 			reading: reading(fleet.Series{Points: every5(72, func(ago float64) float64 { return 4.2*gb + 1.5*gb*max(0, 40./60-ago) })}),

@@ -61,7 +61,7 @@ func (g gauge) judge() (fleet.Severity, string) {
 		mark(fleet.Warning, fmt.Sprintf("The database file is at %s of the limit, at or above the warning threshold of %s.", percent(g.percent()), percent(warn)))
 	}
 	if g.fullSoon() {
-		mark(fleet.Warning, fmt.Sprintf("At the present growth it is full within %s: in %s.", words(g.horizon()), g.timeToFull()))
+		mark(fleet.Warning, fmt.Sprintf("At the present growth it is full in %s.", g.timeToFull()))
 	}
 	if severity == fleet.Info {
 		mark(fleet.Info, fmt.Sprintf("The database file is at %s of the limit, below the warning threshold of %s.", percent(g.percent()), percent(warn)))

@@ -11,10 +11,11 @@ import (
 )
 
 // What a full etcd means, and what to do. The objects that fill an etcd are
-// listed by every API server (apiserver_storage_objects, Kubernetes >= 1.21).
+// counted by every API server: apiserver_storage_objects, and from Kubernetes
+// 1.34 apiserver_resource_objects.
 const (
 	meaning = "When etcd is full it refuses every write: the cluster turns read-only, and no pod can be created, moved, scaled or even cleaned up until space is freed."
-	remedy  = "1. See what fills it: kubectl get --raw /metrics | grep apiserver_storage_objects | sort -k2 -g | tail. " +
+	remedy  = "1. See what fills it: kubectl get --raw /metrics | grep -E '^apiserver_(storage|resource)_objects' | sort -k2 -g | tail. " +
 		"2. Delete what nobody needs (old Helm release Secrets, finished Jobs, stale custom resources, Events kept too long) and stop what writes it. " +
 		"3. EKS compacts and defragments by itself; if the size does not follow, open a support case. " +
 		"4. If the data are needed, move to a larger control-plane tier: its limit is higher."
