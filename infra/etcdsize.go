@@ -40,7 +40,7 @@ func newEtcdSize(h *hub) *function {
 func (h *hub) grantReaders() []awsiam.PolicyStatement {
 	var grants []awsiam.PolicyStatement
 	if h.props.OrganizationID != "" {
-		grant := allow([]*string{jsii.String(iamARN("*", "role/"+readerRole))}, "sts:AssumeRole")
+		grant := allow([]*string{jsii.String(iamARN("*", "role/"+config.ReaderRole))}, "sts:AssumeRole")
 		grant.AddCondition(jsii.String("StringEquals"), map[string]any{"aws:ResourceOrgID": h.props.OrganizationID})
 		grants = append(grants, grant)
 	}
@@ -50,7 +50,7 @@ func (h *hub) grantReaders() []awsiam.PolicyStatement {
 		case t.Role != "":
 			named = append(named, jsii.String(t.Role))
 		case h.props.OrganizationID == "":
-			named = append(named, jsii.String(iamARN(t.Account, "role/"+readerRole)))
+			named = append(named, jsii.String(iamARN(t.Account, "role/"+config.ReaderRole)))
 		}
 	}
 	if named != nil {

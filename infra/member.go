@@ -8,10 +8,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/config"
 )
-
-// readerRole is the role of a watched account that the functions take on.
-const readerRole = "steward-reader"
 
 // MemberProps say which hub a watched account and region belongs to.
 type MemberProps struct {
@@ -48,7 +46,7 @@ func newReader(scope constructs.Construct, props *MemberProps) {
 	}
 	hub := awsiam.NewArnPrincipal(jsii.String(iamARN(props.Hub.Account, "root")))
 	awsiam.NewRole(scope, jsii.String("Reader"), &awsiam.RoleProps{
-		RoleName:    jsii.String(readerRole),
+		RoleName:    jsii.String(config.ReaderRole),
 		Description: jsii.String("Lets eks-steward read the EKS clusters of this account"),
 		AssumedBy:   hub.WithConditions(&conditions),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{

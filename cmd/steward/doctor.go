@@ -24,9 +24,6 @@ import (
 	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
 	"github.com/eks-steward/eks-steward/internal/doctor"
 	"github.com/eks-steward/eks-steward/internal/fleet"
-	"github.com/eks-steward/eks-steward/internal/kubeapi"
-	"github.com/eks-steward/eks-steward/internal/kubeapi/ekstoken"
-	"github.com/eks-steward/eks-steward/internal/kubeapi/metrics"
 	"github.com/eks-steward/eks-steward/internal/secret"
 )
 
@@ -115,7 +112,7 @@ func (x examination) validate() error {
 func (x examination) order(cfg aws.Config, source *awsfleet.Fleet) doctor.Order {
 	var o doctor.Order
 	if x.apiServers {
-		o.Servers = servers{source}
+		o.Servers = source
 	}
 	if x.secret != "" {
 		client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.Region = regionOf(x.secret, o.Region) })
@@ -134,27 +131,6 @@ func regionOf(nameOrARN, usual string) string {
 		return at.Region
 	}
 	return usual
-}
-
-// servers reads API servers as the role of each target.
-type servers struct{ *awsfleet.Fleet }
-
-func (s servers) Metrics(ctx context.Context, t fleet.Target, cluster string) error {
-	at, err := s.APIServer(ctx, t, cluster)
-	if err != nil {
-		return err
-	}
-	e := kubeapi.Endpoint{Cluster: t.Cluster(cluster), URL: at.URL, CA: at.CA}
-	client, err := kubeapi.New(e, ekstoken.New(t.Region, s.Credentials(t)))
-	if err != nil {
-		return err
-	}
-	page, err := client.Metrics(ctx, metrics.EtcdSizes...)
-	if err != nil {
-		return err
-	}
-	_, err = page.Largest(metrics.EtcdSizes)
-	return err
 }
 
 // topics reads SNS.
@@ -216,7 +192,6 @@ func examined(examinations []doctor.Examination) string {
 	t.SetStyle(table.StyleLight)
 	t.Style().Options.SeparateRows = true
 	t.AppendHeader(table.Row{"Outcome", "Where", "Examined", "Seen, and what to do"})
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "Seen, and what to do", WidthMax: 72, WidthMaxEnforcer: text.WrapSoft}})
 	for _, e := range examinations {
 		outcome := e.Outcome.String()
 		if e.Optional {
@@ -230,15 +205,19 @@ func examined(examinations []doctor.Examination) string {
 // told is what was tried and seen, with the clusters' names where they matter,
 // and the remedy.
 func told(e doctor.Examination) string {
-	s := e.Seen
+	seen := e.Seen
 	if e.Tried != "" {
-		s = e.Tried + ": " + s
+		seen = e.Tried + ": " + seen
 	}
+	lines := []string{text.WrapSoft(seen, width)}
 	if e.Outcome != fleet.Pass && len(e.Clusters) > 0 {
-		s += "\nclusters: " + strings.Join(e.Clusters, ", ")
+		lines = append(lines, text.WrapSoft("clusters: "+strings.Join(e.Clusters, ", "), width))
 	}
 	if e.Remedy != "" {
-		s += "\n-> " + e.Remedy
+		lines = append(lines, text.WrapSoft("-> "+e.Remedy, width))
 	}
-	return s
+	return strings.Join(lines, "\n")
 }
+
+// width of the last column in characters.
+const width = 72

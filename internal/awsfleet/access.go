@@ -32,29 +32,6 @@ func (f *Fleet) Credentials(t fleet.Target) aws.CredentialsProvider {
 	return f.credentials(t.Role)
 }
 
-// APIServer is where a cluster's API server listens, as DescribeCluster says.
-// Both are empty for a cluster that EKS does not run, and while one is created.
-type APIServer struct {
-	URL string // https://...
-	CA  string // PEM in base64
-}
-
-// APIServer describes a cluster's API server.
-func (f *Fleet) APIServer(ctx context.Context, t fleet.Target, cluster string) (APIServer, error) {
-	out, err := f.at(t).eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &cluster})
-	if err == nil && out.Cluster == nil {
-		err = errors.New("the answer holds no cluster")
-	}
-	if err != nil {
-		return APIServer{}, refusal.Of("eks:DescribeCluster", err)
-	}
-	s := APIServer{URL: aws.ToString(out.Cluster.Endpoint)}
-	if ca := out.Cluster.CertificateAuthority; ca != nil {
-		s.CA = aws.ToString(ca.Data)
-	}
-	return s, nil
-}
-
 // AccessEntries lists the ARNs of the principals that have an access entry in a
 // cluster, sorted. What was listed before a *fleet.Trouble is returned with it.
 func (f *Fleet) AccessEntries(ctx context.Context, t fleet.Target, cluster string) ([]string, error) {

@@ -40,20 +40,6 @@ func TestFault_04_LoopingAccessEntriesStop(t *testing.T) {
 	}
 }
 
-func TestTheAPIServerIsThatOfDescribeCluster(t *testing.T) {
-	f, _ := enter(t, sim.Fleet{Home: target.Account, Accounts: []sim.Account{{ID: target.Account, Regions: []sim.Region{{
-		Name: target.Region, Clusters: []sim.Cluster{{Name: "web"}, {Name: "office", Kind: fleet.KindConnected}},
-	}}}}})
-	if s, err := f.APIServer(t.Context(), target, "web"); err != nil || s.URL != "https://web.simulated.eu-west-1.invalid" || s.CA == "" {
-		t.Errorf("got %+v, %v", s, err)
-	}
-	if s, err := f.APIServer(t.Context(), target, "office"); err != nil || s.URL != "" || s.CA != "" {
-		t.Errorf("a connected cluster has %+v, %v", s, err)
-	}
-	_, err := f.APIServer(t.Context(), target, "nobody")
-	trouble(t, err, fleet.Gone)
-}
-
 func TestFault_06_WhoReadsATargetIsItsRole(t *testing.T) {
 	account := crowd(member.Account, 1)
 	account.Roles = []sim.Role{{Name: "steward-reader"}}

@@ -11,8 +11,8 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// readerRole is the role that the deployment creates in every watched account.
-const readerRole = "steward-reader"
+// ReaderRole is the role that the deployment creates in every watched account.
+const ReaderRole = "steward-reader"
 
 // Targets are all accounts and regions of the file, in its order, with the role
 // to assume; it is empty for the function's own credentials.
@@ -31,7 +31,7 @@ func (a Account) roleIn(region string) string {
 	case OwnCredentials:
 		return ""
 	case "":
-		return fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition(region), a.Account, readerRole)
+		return fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition(region), a.Account, ReaderRole)
 	}
 	return a.Role
 }

@@ -57,11 +57,14 @@ func (p inProcess) Do(r *http.Request) (*http.Response, error) {
 	return rec.Result(), r.Context().Err()
 }
 
+// public is an endpoint that the world does not say more about.
+const public = "https://server.invalid"
+
 // region has two measured clusters of EKS, and one that EKS does not run.
 func region(name string, more ...sim.Cluster) sim.Region {
 	full := &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}
 	return sim.Region{Name: name, Clusters: append([]sim.Cluster{
-		{Name: "api", Version: "1.34", Etcd: full}, {Name: "web", Version: "1.34", Etcd: full}, {Name: "office", Kind: fleet.KindConnected},
+		{Name: "api", Version: "1.34", Etcd: full, Endpoint: public}, {Name: "web", Version: "1.34", Etcd: full, Endpoint: public}, {Name: "office", Kind: fleet.KindConnected},
 	}, more...)}
 }
 
@@ -297,6 +300,29 @@ func TestAnOutageIsUnknownAndNeverReady(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestADenialIsToldBeforeAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, w := enter(t, region("eu-west-1"))
+		w.Faults().Script(
+			edge.Step{Operation: "DescribeCluster", Cluster: "api", Times: edge.Always, Do: edge.Answer(503, "ServiceUnavailable", "down")},
+			edge.Step{Operation: "DescribeCluster", Cluster: "office", Times: edge.Always, Do: denied("eks:DescribeCluster", unallowed)},
+		)
+		r := doctor.Examine(t.Context(), f, doctor.Order{Regions: []string{"eu-west-1"}}, time.Now())
+		if e := of(t, r, "eks:DescribeCluster"); e.Outcome != fleet.Fail || !slices.Equal(e.Clusters, []string{"api", "office"}) || len(r.Policies) != 1 {
+			t.Errorf("%+v, policies %v", e, r.Policies)
+		}
+	})
+}
+
+func TestFault_02_AClusterThatIsGoneIsNoFault(t *testing.T) {
+	f, w := enter(t, region("eu-west-1"))
+	w.Faults().Script(edge.Step{Operation: "DescribeCluster", Cluster: "web", Do: edge.Answer(404, "ResourceNotFoundException", "No cluster found for name: web.")})
+	r := doctor.Examine(t.Context(), f, doctor.Order{Regions: []string{"eu-west-1"}}, time.Now())
+	if e := of(t, r, "metric"); r.Verdict != doctor.Ready || outcomes(r) != healthy || !slices.Equal(e.Clusters, []string{"api"}) {
+		t.Errorf("%s: %s, metric of %q", r.Verdict, outcomes(r), e.Clusters)
 	}
 }
 

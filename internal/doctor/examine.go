@@ -43,9 +43,9 @@ type Servers interface {
 	AccessEntries(ctx context.Context, t fleet.Target, cluster string) ([]string, error)
 	// AccessGroups reads the Kubernetes groups of one of them.
 	AccessGroups(ctx context.Context, t fleet.Target, cluster, principalARN string) ([]string, error)
-	// Metrics reads /metrics as the target's role. The error may hold a
+	// Storage reads /metrics as the target's role. The error may hold a
 	// *kubeapi.Unreachable.
-	Metrics(ctx context.Context, t fleet.Target, cluster string) error
+	Storage(ctx context.Context, t fleet.Target, c fleet.Cluster, now time.Time) (size, inUse fleet.Series, err error)
 }
 
 // Secret is the text of a secret.
@@ -148,10 +148,12 @@ func (p *patient) examine(ctx context.Context) {
 	_, err := p.source.Limits(ctx, p.target, 0)
 	p.note(judgeAction(p.target, p.who, "eks:DescribeClusterVersions", "read the etcd limit of each control-plane tier", "allowed", err))
 	k := p.describe(ctx, names)
-	p.measure(ctx, k)
+	var signs []sign
 	if p.servers != nil {
-		p.note(p.reach(ctx, k.running)...)
+		signs = p.reach(ctx, k.running)
 	}
+	p.measure(ctx, k, readable(signs, p.who))
+	p.note(together(p.target, signs)...)
 }
 
 // enter takes on the target's role.
@@ -189,7 +191,19 @@ func orNobody(names []string) []string {
 
 // known is what descriptions tell apart: clusters whose control plane is run by
 // EKS, and those that could not be described. The others have no metric.
-type known struct{ running, undescribed []string }
+type known struct {
+	running     []fleet.Cluster
+	undescribed []string // names
+}
+
+func (k known) names() []string {
+	names := slices.Clone(k.undescribed)
+	for _, c := range k.running {
+		names = append(names, c.ID.Name)
+	}
+	slices.Sort(names)
+	return names
+}
 
 func (p *patient) describe(ctx context.Context, names []string) known {
 	var (
@@ -199,14 +213,14 @@ func (p *patient) describe(ctx context.Context, names []string) known {
 	for _, name := range orNobody(names) {
 		c, err := p.source.Cluster(ctx, p.target, name)
 		switch {
-		case errors.Is(err, fleet.Gone):
+		case errors.Is(err, fleet.Gone): // allowed: IAM is asked before EKS looks
 		case err != nil:
 			k.undescribed = append(k.undescribed, name)
 			if worst == nil || errors.Is(err, fleet.Denied) {
 				worst = err
 			}
 		case running(c):
-			k.running = append(k.running, name)
+			k.running = append(k.running, c)
 		}
 	}
 	if len(names) == 0 {
@@ -227,8 +241,10 @@ func running(c fleet.Cluster) bool {
 // window is how far back a datapoint counts.
 const window = time.Hour
 
-func (p *patient) measure(ctx context.Context, k known) {
-	names := slices.Sorted(slices.Values(slices.Concat(k.running, k.undescribed)))
+// measure looks for datapoints. readable are the clusters that tell their size
+// without any.
+func (p *patient) measure(ctx context.Context, k known, readable []string) {
+	names := k.names()
 	sizes, err := p.source.Sizes(ctx, p.target, fleet.StorageSize, orNobody(names), p.now.Add(-window), p.now)
 	p.note(judgeAction(p.target, p.who, "cloudwatch:GetMetricData", "asked for the size of etcd", "allowed for "+count(len(names), "cluster"), err))
 	if err != nil || !p.listed {
@@ -242,6 +258,8 @@ func (p *patient) measure(ctx context.Context, k known) {
 			m.with = append(m.with, name)
 		case sizes[name].Trouble != "" || slices.Contains(k.undescribed, name):
 			m.unsaid = append(m.unsaid, name)
+		case slices.Contains(readable, name):
+			m.asked = append(m.asked, name)
 		default:
 			m.without = append(m.without, name)
 		}
@@ -253,21 +271,32 @@ func (p *patient) measure(ctx context.Context, k known) {
 // of reach takes ten seconds to show.
 const atOnce = 8
 
-// reach examines each API server.
-func (p *patient) reach(ctx context.Context, clusters []string) []Examination {
-	let, answered := make([]sign, len(clusters)), make([]sign, len(clusters))
+// reach examines each API server, but for those with an address in their VPC
+// alone: the functions do not ask them either.
+func (p *patient) reach(ctx context.Context, clusters []fleet.Cluster) []sign {
+	var public []fleet.Cluster
+	var inside []sign
+	for _, c := range clusters {
+		if c.Server.Public {
+			public = append(public, c)
+		} else {
+			inside = append(inside, withinVPC(c.ID.Name))
+		}
+	}
+	let, answered := make([]sign, len(public)), make([]sign, len(public))
 	var asking sync.WaitGroup
 	places := make(chan struct{}, atOnce)
-	for i, name := range clusters {
+	for i, c := range public {
 		places <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-places }()
-			let[i] = p.entry(ctx, name)
-			answered[i] = judgeServer(p.who, name, p.servers.Metrics(ctx, p.target, name))
+			let[i] = p.entry(ctx, c.ID.Name)
+			_, _, err := p.servers.Storage(ctx, p.target, c, p.now)
+			answered[i] = judgeServer(p.who, c.ID.Name, err)
 		})
 	}
 	asking.Wait()
-	return together(p.target, slices.Concat(let, answered))
+	return slices.Concat(let, answered, inside)
 }
 
 // entry looks for the access entry of the functions' role.

@@ -15,6 +15,9 @@ func judgeCredentials(account, arn string, err error) Examination {
 	if err != nil {
 		e.Seen = "no usable credentials: " + err.Error()
 		e.Remedy = "log in (aws sso login), or set AWS_PROFILE; then examine again"
+		if errors.Is(err, fleet.RegionDisabled) {
+			e.Remedy += ". If they are right, begin with a region that is enabled for the account (--region)"
+		}
 		return e
 	}
 	e.Outcome, e.Seen = fleet.Pass, arn+" of account "+account
@@ -24,9 +27,9 @@ func judgeCredentials(account, arn string, err error) Examination {
 // judgeRole is about entering a target. That a role lets this caller not in says
 // nothing about the functions, which call as another role.
 func judgeRole(t fleet.Target, who caller, err error) Examination {
-	e := Examination{Subject: "role", Where: t.String(), Tried: "assumed the role " + t.Role}
+	e := Examination{Subject: "role", Where: t.String(), Tried: "tried to assume " + t.Role}
 	if t.Role == "" {
-		e.Tried = "entered with the own credentials: the target names no role"
+		e.Tried = "entered with your own credentials, as the target names no role"
 	}
 	switch {
 	case errors.Is(err, fleet.Unreachable):
@@ -62,13 +65,11 @@ func judgeRegion(t fleet.Target, err error) Examination {
 }
 
 // judgeAction is about one IAM action. seen says what an allowed call brought.
-// What does not exist was looked for, so the call was allowed: IAM is asked
-// before a resource is.
 func judgeAction(t fleet.Target, who caller, action, tried, seen string, err error) Examination {
 	e := Examination{Subject: action, Where: t.String(), Tried: tried}
 	trouble := fleet.TroubleOf(err)
 	switch {
-	case err == nil, trouble.Kind == fleet.Gone:
+	case err == nil:
 		e.Outcome, e.Seen = fleet.Pass, seen
 	case trouble.Kind == fleet.Denied && forbids(trouble):
 		e.Outcome, e.Seen = fleet.Fail, sentence(err)
@@ -109,9 +110,9 @@ func resourceOf(action string, t fleet.Target, partition string) (string, bool) 
 	return "", false
 }
 
-// measured are the clusters with a datapoint, those without, and those of which
-// nothing could be told.
-type measured struct{ with, without, unsaid []string }
+// measured are the clusters with a datapoint, those without one of which some can
+// be asked themselves, and those of which nothing could be told.
+type measured struct{ with, asked, without, unsaid []string }
 
 // judgeMetric is about the clusters whose etcd CloudWatch should measure.
 func judgeMetric(t fleet.Target, m measured) []Examination {
@@ -123,7 +124,8 @@ func judgeMetric(t fleet.Target, m measured) []Examination {
 		remedy   string
 	}{
 		{fleet.Pass, m.with, "with datapoints", ""},
-		{fleet.Fail, m.without, "without a datapoint", "EKS publishes the metric from Kubernetes 1.28 on, and some minutes after a cluster is made. Until then eks-steward calls the cluster unknown"},
+		{fleet.Pass, m.asked, "without a datapoint, whose API server tells the size instead", ""},
+		{fleet.Fail, m.without, "without a datapoint", "EKS publishes the metric from Kubernetes 1.28 on, and some minutes after a cluster is made. Or let the cluster be asked itself (docs/kubernetes-access.md, --api-servers). Until then it is unknown to eks-steward"},
 		{fleet.Unknown, m.unsaid, "of which nothing can be told: CloudWatch gave no whole answer, or the cluster could not be described", "examine again"},
 	}
 	var out []Examination

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/eks-steward/eks-steward/internal/config"
 )
 
 // A Grant is one action that IAM has to allow.
@@ -111,11 +113,8 @@ func (c caller) reader() string {
 	if c.role != "" {
 		return c.role
 	}
-	return c.iam("role/" + readerRole)
+	return c.iam("role/" + config.ReaderRole)
 }
-
-// readerRole is what the deployment calls its role where a target names none.
-const readerRole = "steward-reader"
 
 // iam is the ARN of something that IAM holds in the caller's account.
 func (c caller) iam(resource string) string {

@@ -55,6 +55,14 @@ func judgeEntry(t fleet.Target, who caller, cluster string, found bool, groups [
 	return s
 }
 
+// withinVPC is a cluster without a public endpoint.
+func withinVPC(cluster string) sign {
+	return sign{
+		cluster: cluster, subject: servers, kind: string(kubeapi.Private), outcome: fleet.NotApplicable,
+		seen: "not asked: the endpoint is private, so that the functions cannot reach it either; the size is read from CloudWatch",
+	}
+}
+
 // judgeServer is about reading an API server. A private one is nothing to mend:
 // its cluster is read from CloudWatch. One that does not let in somebody's own
 // credentials says nothing about the role that the functions read as.
@@ -83,6 +91,18 @@ func judgeServer(who caller, cluster string, err error) sign {
 		s.outcome = fleet.Fail
 	}
 	return s
+}
+
+// readable are the clusters whose API server lets the functions in. That it lets
+// in somebody's own credentials does not count.
+func readable(signs []sign, who caller) []string {
+	var names []string
+	for _, s := range signs {
+		if s.subject == servers && s.outcome == fleet.Pass && who.role != "" {
+			names = append(names, s.cluster)
+		}
+	}
+	return names
 }
 
 // together gathers signs into examinations, in the order of their first.

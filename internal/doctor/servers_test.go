@@ -23,11 +23,11 @@ type servers struct {
 	fail map[string]kubeapi.Kind
 }
 
-func (s servers) Metrics(_ context.Context, t fleet.Target, cluster string) error {
-	if kind, ok := s.fail[cluster]; ok {
-		return &fleet.Trouble{Kind: fleet.Failed, Action: "get /metrics", Err: &kubeapi.Unreachable{Kind: kind, Cluster: t.Cluster(cluster)}}
+func (s servers) Storage(_ context.Context, _ fleet.Target, c fleet.Cluster, _ time.Time) (size, inUse fleet.Series, err error) {
+	if kind, ok := s.fail[c.ID.Name]; ok {
+		err = &fleet.Trouble{Kind: fleet.Failed, Action: "get /metrics", Err: &kubeapi.Unreachable{Kind: kind, Cluster: c.ID}}
 	}
-	return nil
+	return size, inUse, err
 }
 
 func member(name string) fleet.Target {
@@ -48,7 +48,7 @@ func examineServers(t *testing.T, target fleet.Target, f *awsfleet.Fleet, fail m
 func TestFault_43_WhyAnAPIServerCannotBeReadIsToldApart(t *testing.T) {
 	f, w := enter(t, region("eu-west-1"))
 	for _, name := range []string{"api", "web"} {
-		if err := w.Add(other, "eu-west-1", sim.Cluster{Name: name, Version: "1.34", Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}}); err != nil {
+		if err := w.Add(other, "eu-west-1", sim.Cluster{Name: name, Version: "1.34", Endpoint: public, Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,16 +86,42 @@ func TestFault_43_WhyAnAPIServerCannotBeReadIsToldApart(t *testing.T) {
 }
 
 func TestFault_42_APIServersAreGroupedByWhatTheyShow(t *testing.T) {
-	f, _ := enter(t, region("eu-west-1", sim.Cluster{Name: "zoo", Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}}))
-	r := examineServers(t, fleet.Target{Account: home, Region: "eu-west-1"}, f, map[string]kubeapi.Kind{"api": kubeapi.Private, "zoo": kubeapi.Private})
+	full := &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}
+	f, _ := enter(t, region("eu-west-1", sim.Cluster{Name: "inside", Etcd: full}, sim.Cluster{Name: "zoo", Etcd: full, Endpoint: public}))
+	r := examineServers(t, fleet.Target{Account: home, Region: "eu-west-1"}, f, map[string]kubeapi.Kind{"api": kubeapi.Refused, "inside": kubeapi.Refused, "zoo": kubeapi.Refused})
 	var got []string
 	for _, e := range r.Examinations {
 		if e.Subject == "API servers" {
 			got = append(got, fmt.Sprintf("%s of %s", e.Outcome, strings.Join(e.Clusters, " ")))
 		}
 	}
-	if want := []string{"not-applicable of api zoo", "pass of web"}; !slices.Equal(got, want) {
+	if want := []string{"fail of api zoo", "pass of web", "not-applicable of inside"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestFault_46_AClusterWithoutDatapointsMayBeAskedItself(t *testing.T) {
+	old := sim.Cluster{Name: "old", Version: "1.27", Endpoint: public}
+	f, w := enter(t, region("eu-west-1", old))
+	if err := w.Add(other, "eu-west-1", old); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		target  fleet.Target
+		servers doctor.Servers
+		want    doctor.Verdict
+	}{
+		"it lets the role in":        {member("eu-west-1"), servers{f, nil}, doctor.Ready},
+		"it does not":                {member("eu-west-1"), servers{f, map[string]kubeapi.Kind{"old": kubeapi.Forbidden}}, doctor.Mend},
+		"nobody asked it":            {member("eu-west-1"), nil, doctor.Mend},
+		"it lets me in, no function": {fleet.Target{Account: home, Region: "eu-west-1"}, servers{f, nil}, doctor.Mend},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := doctor.Examine(t.Context(), f, doctor.Order{Targets: []fleet.Target{tt.target}, Servers: tt.servers}, time.Now())
+			if r.Verdict != tt.want {
+				t.Errorf("%s: %+v; want %s", r.Verdict, r.Examinations, tt.want)
+			}
+		})
 	}
 }
 
@@ -122,7 +148,7 @@ func TestTheAccessEntryIsThatOfWhoReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, w := enter(t, region("eu-west-1"))
-			if err := w.Add(other, "eu-west-1", sim.Cluster{Name: "web", Version: "1.34", Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}}); err != nil {
+			if err := w.Add(other, "eu-west-1", sim.Cluster{Name: "web", Version: "1.34", Endpoint: public, Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}}); err != nil {
 				t.Fatal(err)
 			}
 			if tt.principal != "" {
