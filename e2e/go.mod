@@ -2,7 +2,10 @@ module github.com/eks-steward/eks-steward/e2e
 
 go 1.26.0
 
-replace github.com/eks-steward/eks-steward => ../
+replace (
+	github.com/eks-steward/eks-steward => ../
+	github.com/eks-steward/eks-steward/e2e/cluster => ./cluster
+)
 
 require (
 	github.com/aws/aws-sdk-go-v2 v1.47.6
@@ -20,6 +23,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sqs v1.52.9
 	github.com/aws/aws-sdk-go-v2/service/sts v1.51.7
 	github.com/eks-steward/eks-steward v0.0.0
+	github.com/eks-steward/eks-steward/e2e/cluster v0.0.0
 )
 
 require (

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"path/filepath"
 
 	"github.com/eks-steward/eks-steward/e2e/moto"
@@ -64,6 +65,21 @@ func (e *Emulator) Authorize(ctx context.Context, q Question) (bool, error) {
 	var answer struct{ Allowed bool }
 	err = e.ask(ctx, http.MethodPost, "/emulator/authorize", bytes.NewReader(body), &answer)
 	return answer.Allowed, err
+}
+
+// A Session of a role, with what signs in its name.
+type Session struct {
+	ARN    string // of the session, as GetCallerIdentity says it
+	Secret string
+	Token  string
+}
+
+// Session says whose an access key is that the emulator handed out. For any other
+// key it is an error.
+func (e *Emulator) Session(ctx context.Context, accessKey string) (Session, error) {
+	var out Session
+	err := e.ask(ctx, http.MethodGet, "/emulator/sessions/"+url.PathEscape(accessKey), nil, &out)
+	return out, err
 }
 
 func (e *Emulator) ask(ctx context.Context, method, path string, body io.Reader, answer any) error {

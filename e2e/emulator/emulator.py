@@ -6,6 +6,9 @@ mends one service and says why. Beside AWS's own APIs it answers:
     POST /emulator/authorize   decides one action of a session of a service
                                that is not emulated here, such as EKS
     GET  /emulator/decisions   every decision on an action of a role so far
+    GET  /emulator/sessions/<access key>
+                               whose the key is and its secrets, for what plays
+                               STS towards a program that only trusts AWS's own
 
 What it cannot do: resource policies, permissions boundaries, session policies.
 """
@@ -424,6 +427,9 @@ class Edge:
         if path == "/emulator/decisions":
             with deciding:
                 answer = json.dumps(decisions)
+        elif path.startswith("/emulator/sessions/"):
+            role = assumed(path.split("/")[-1])
+            answer = json.dumps({"arn": role.arn, "secret": role.secret_access_key, "token": role.session_token})
         else:
             asked = json.loads(self.body(environ))
             role = assumed(asked["accessKey"]).role_arn

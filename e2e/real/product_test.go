@@ -1,0 +1,183 @@
+//go:build unix
+
+package real_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/eks-steward/eks-steward/e2e/cluster"
+	"github.com/eks-steward/eks-steward/e2e/cluster/sts"
+	"github.com/eks-steward/eks-steward/e2e/deployed"
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/sim"
+	"github.com/eks-steward/eks-steward/internal/sim/slack"
+)
+
+const (
+	secretName = "eks-steward/slack"
+	hook       = "/services/T0000/B0000/e2e"
+)
+
+// A configuration knows no limit below 1 GB, which would take minutes to fill, so
+// the warning is at 30 MB of it and let go below 20 MB. An etcd that holds only
+// what an API server writes by itself takes less than 1 MB.
+const (
+	runtimeFile = `schemaVersion: 1
+targets:
+  - account: "` + deployed.Account + `"
+    regions: [` + deployed.Region + `]
+etcdSize: {standardLimitGB: 1, warnPercent: 3, criticalPercent: 90, hysteresisPercent: 1, watchPercent: 1}
+`
+	fill = 35 // MiB, which etcd takes some 45 MB for
+)
+
+// product is the deployment, the real cluster that it watches, and everything
+// around them that is not AWS.
+type product struct {
+	*deployed.Deployment
+	control *cluster.Cluster
+	runner  *deployed.Runner
+	world   *sim.World
+	channel *slack.Channel
+	reader  string // ARN of the role that reads clusters
+	heard   int    // messages that tick returned so far
+	fired   time.Time
+}
+
+// deploy deploys the product beside a control plane whose authenticator believes
+// the keys of the deployed roles. All of it ends with the test.
+func deploy(t *testing.T, control *cluster.Cluster) *product {
+	t.Helper()
+	p := &product{
+		control: control, channel: slack.New(hook, time.Now),
+		reader: "arn:aws:iam::" + deployed.Account + ":role/" + config.ReaderRole,
+		fired:  time.Now().Add(-time.Minute).Truncate(time.Second),
+	}
+	cli, err := deployed.NewCLI(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	assembly := t.TempDir()
+	if err := cli.Synth(t.Context(), assembly, `"slack": {"secretName": "`+secretName+`"}, "architecture": "host"`); err != nil {
+		t.Fatal(err)
+	}
+	if p.Deployment, err = deployed.Deploy(t.Context(), assembly); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	control.STS.Ask(p.caller(t))
+	p.run(t)
+	return p
+}
+
+// caller asks the emulator about the keys that it handed out.
+func (p *product) caller(t *testing.T) func(accessKey string) (sts.Caller, bool) {
+	return func(accessKey string) (sts.Caller, bool) {
+		s, err := p.Session(context.WithoutCancel(t.Context()), accessKey)
+		if err != nil {
+			t.Errorf("whose is the access key of a token: %v", err)
+			return sts.Caller{}, false
+		}
+		return sts.Caller{ARN: s.ARN, Secret: s.Secret, SessionToken: s.Token}, true
+	}
+}
+
+// run does what the documentation asks of an operator, and starts what was
+// deployed beside the stand-ins for EKS and Slack.
+func (p *product) run(t *testing.T) {
+	t.Helper()
+	home := sim.Fleet{Home: deployed.Account, Accounts: []sim.Account{{ID: deployed.Account, Regions: []sim.Region{{Name: deployed.Region}}}}}
+	var err error
+	if p.world, err = sim.New(home, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	eks, chat := p.EKS(p.world.EKS()), httptest.NewServer(p.channel)
+	t.Cleanup(eks.Close)
+	t.Cleanup(chat.Close)
+	if _, err := secretsmanager.NewFromConfig(p.Config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String(secretName), SecretString: aws.String(chat.URL + hook),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(p.Hub.ID("Configuration")), Key: aws.String("steward.yaml"), Body: strings.NewReader(runtimeFile),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if p.runner, err = p.NewRunner(t.Context(), map[string]string{"AWS_ENDPOINT_URL_EKS": eks.URL}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.runner.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// joins adds a cluster to EKS whose API server is the real one. It leaves with
+// the test, or before.
+func (p *product) joins(t *testing.T, name string) (leave func()) {
+	t.Helper()
+	c := sim.Cluster{Name: name, Version: "1.34", Endpoint: p.control.Endpoint, CA: p.control.CA}
+	if err := p.world.Add(deployed.Account, deployed.Region, c); err != nil {
+		t.Fatal(err)
+	}
+	id := fleet.ClusterID{Account: deployed.Account, Region: deployed.Region, Name: name}
+	leave = func() { p.world.Remove(id) }
+	t.Cleanup(leave)
+	return leave
+}
+
+// publish copies the size of the real etcd to where EKS publishes it.
+func (p *product) publish(t *testing.T, name string, minutesAgo int) {
+	t.Helper()
+	at := time.Now().Add(-time.Duration(minutesAgo) * time.Minute)
+	if _, err := cloudwatch.NewFromConfig(p.Config).PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{
+		Namespace: aws.String("AWS/EKS"),
+		MetricData: []cwtypes.MetricDatum{{
+			MetricName: aws.String(string(fleet.StorageSize)), Timestamp: &at, Value: aws.Float64(float64(p.control.StorageSize(t))),
+			Dimensions: []cwtypes.Dimension{{Name: aws.String("ClusterName"), Value: &name}},
+		}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tick fires the hourly schedule, lets everything happen that follows from it,
+// and returns what Slack shows since the tick before.
+func (p *product) tick(t *testing.T) []string {
+	t.Helper()
+	p.fired = p.fired.Add(time.Second) // no two ticks are one
+	if err := p.Fire(t.Context(), "DispatchHourly", p.fired); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.runner.Drain(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, p.Said())
+	}
+	if len(p.runner.Failures) > 0 {
+		t.Fatalf("a function failed:\n%s", p.runner.Failures[0])
+	}
+	received := p.channel.Received()
+	var news []string
+	for _, r := range received[p.heard:] {
+		text, err := json.Marshal(r.Message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		news = append(news, string(text))
+	}
+	p.heard = len(received)
+	return news
+}

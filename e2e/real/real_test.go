@@ -1,0 +1,130 @@
+//go:build unix
+
+// Package real_test lets the deployed binaries look at a real control plane: an
+// etcd that is really filled, an API server that really checks their tokens. It
+// holds what only the whole path can show, from the access entry to the message;
+// how each part judges is held by the part's own tests.
+package real_test
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eks-steward/eks-steward/e2e/cluster"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/kubeapi"
+)
+
+// Names in EKS that all lead to the same API server. Its authenticator takes
+// only tokens that are signed for its own.
+const (
+	own      = "payments"
+	measured = "orders"    // has datapoints, and so is not asked
+	mistaken = "inventory" // has none
+)
+
+// One deployment and one control plane cost half a minute, so all that follows
+// shares them, and comes in this order: first nobody may read the cluster, in the
+// end the role may.
+func TestTheDeployedBinariesAgainstARealCluster(t *testing.T) {
+	control := cluster.Start(t, cluster.Options{Name: own})
+	p := deploy(t, control)
+
+	t.Run("through CloudWatch one message opens and one resolves", func(t *testing.T) {
+		p.joins(t, measured)
+		p.incident(t, measured, "CloudWatch "+string(fleet.StorageSize), func(minutesAgo int) { p.publish(t, measured, minutesAgo) })
+	})
+	t.Run("a stranger is told to make an access entry", func(t *testing.T) {
+		p.refused(t, own, "does not know the caller: create an access entry", "HTTP status 401")
+	})
+	control.Grant(t, p.reader, "steward", kubeapi.Group)
+	t.Run("a role without the ClusterRole is told to apply it", func(t *testing.T) {
+		p.refused(t, own, "does not let the caller read /metrics: apply manifests/steward-reader.yaml", "HTTP status 403")
+	})
+	p.mayReadMetrics(t)
+	t.Run("a token for another cluster is that of nobody", func(t *testing.T) {
+		p.joins(t, own) // passes by the same role, on the same server
+		p.refused(t, mistaken, "does not know the caller", "HTTP status 401")
+	})
+	t.Run("through /metrics one message opens and one resolves", func(t *testing.T) {
+		p.joins(t, own)
+		p.incident(t, own, "/metrics of the API server", func(int) {})
+	})
+}
+
+// incident fills the real etcd past the warning and empties it again, with the
+// hourly look at each size. seen runs before each look with the age that its
+// datapoint may have.
+func (p *product) incident(t *testing.T, name, source string, seen func(minutesAgo int)) {
+	t.Helper()
+	look := func(minutesAgo int) []string {
+		seen(minutesAgo)
+		return p.tick(t)
+	}
+	if got := look(11); len(got) != 0 {
+		t.Fatalf("at %d bytes Slack shows %q, want nothing", p.control.StorageSize(t), got)
+	}
+	p.control.Fill(t, fill)
+	one(t, look(6), "WARNING", name, source)
+	if got := look(6); len(got) != 0 {
+		t.Errorf("a second look at the same size tells %q", got)
+	}
+	p.control.Purge(t)
+	p.control.Compact(t)
+	p.control.Defragment(t)
+	one(t, look(1), "RESOLVED", name)
+}
+
+// refused adds a cluster that CloudWatch knows nothing of, expects to hear once
+// why it could not be asked itself, and removes it.
+func (p *product) refused(t *testing.T, name string, why ...string) {
+	t.Helper()
+	leave := p.joins(t, name)
+	one(t, p.tick(t), append(why, name, "is unknown")...)
+	leave()
+	one(t, p.tick(t), name, "RESOLVED")
+}
+
+// one expects a single message that says all of it, in whatever case.
+func one(t *testing.T, messages []string, says ...string) {
+	t.Helper()
+	if len(messages) != 1 {
+		t.Fatalf("Slack shows %d new messages, want one that says %q: %q", len(messages), says, messages)
+	}
+	for _, want := range says {
+		if !strings.Contains(strings.ToUpper(messages[0]), strings.ToUpper(want)) {
+			t.Errorf("Slack shows %q, want it to say %q", messages[0], want)
+		}
+	}
+}
+
+// mayReadMetrics applies what users apply, and returns when the API server acts
+// by it: it takes a moment to see a role that it has stored.
+func (p *product) mayReadMetrics(t *testing.T) {
+	t.Helper()
+	manifest, err := os.ReadFile("../../manifests/steward-reader.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.control.Apply(t, manifest)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.control.Endpoint+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Impersonate-User", "somebody")
+	request.Header.Set("Impersonate-Group", kubeapi.Group)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		response, err := p.control.Admin.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	t.Fatal("the group still may not read /metrics")
+}
