@@ -75,7 +75,7 @@ func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, erro
 	}
 	attrs, err := h.dispatch(ctx, tick)
 	if err != nil && lease != nil {
-		err = errors.Join(err, lease.Release(ctx)) // the next delivery may try again
+		err = errors.Join(err, lease.Release(context.WithoutCancel(ctx))) // the next delivery may try again
 	}
 	return attrs, err
 }

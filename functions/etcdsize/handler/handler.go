@@ -81,7 +81,7 @@ func (h *Handler) scanTarget(ctx context.Context, e *events.TargetScan) ([]slog.
 	if errors.Is(err, ledger.ErrUnavailable) {
 		return h.withoutLedger(ctx, e, err)
 	}
-	return attrs, errors.Join(err, lease.Release(ctx))
+	return attrs, errors.Join(err, lease.Release(context.WithoutCancel(ctx))) // a run out of time gives it back too
 }
 
 // lookAgain follows an event: it names the cluster, the rest is read.
