@@ -59,6 +59,8 @@ func newReader(scope constructs.Construct, props *MemberProps) {
 				// ARN nor the condition key cloudwatch:namespace.
 				allow(anything(), "cloudwatch:GetMetricData"),
 				allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":cluster/*")}, "eks:DescribeCluster"),
+				// Only where an API server refuses the role: whether it has an entry there.
+				allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":access-entry/*")}, "eks:DescribeAccessEntry"),
 			}}),
 		},
 	})

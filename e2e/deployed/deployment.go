@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -103,10 +104,15 @@ func (d *Deployment) EKS(standIn http.Handler) *httptest.Server {
 		"GET /clusters":         "eks:ListClusters",
 		"GET /clusters/{name}":  "eks:DescribeCluster",
 		"GET /cluster-versions": "eks:DescribeClusterVersions",
+
+		"GET /clusters/{name}/access-entries/{principal}": "eks:DescribeAccessEntry",
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			resource := "*"
-			if name := r.PathValue("name"); name != "" {
+			switch name, principal := r.PathValue("name"), r.PathValue("principal"); {
+			case principal != "":
+				resource = "arn:aws:eks:" + Region + ":" + Account + ":access-entry/" + name + "/role/" + Account + "/" + path.Base(principal) + "/00000000"
+			case name != "":
 				resource = "arn:aws:eks:" + Region + ":" + Account + ":cluster/" + name
 			}
 			allowed, err := d.Authorize(r.Context(), emulator.Question{AccessKey: accessKey(r), Region: Region, Action: action, Resource: resource})

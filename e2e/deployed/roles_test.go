@@ -31,6 +31,7 @@ var unused = []struct {
 	{permission{"DispatchSchedulerRole", "sqs:SendMessage", "DispatchDeadLetters"}, "Scheduler gives up on a message only when the queue is out of reach"},
 	{permission{"NotifySchedulerRole", "sqs:SendMessage", "NotifyDeadLetters"}, "likewise"},
 	{permission{"steward-etcdsize", "sns:Publish", "Findings"}, "only when the ledger is out of reach: critical findings then go straight to the topic"},
+	{permission{"steward-reader", "eks:DescribeAccessEntry", "arn:aws:eks:*:" + deployed.Account + ":access-entry/*"}, "only when an API server refuses the role, which ../real shows"},
 }
 
 // Every action that a deployed role was asked for, over a whole incident, is

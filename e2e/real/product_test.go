@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/eks-steward/eks-steward/e2e/deployed"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/kubeapi"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/slack"
 )
@@ -50,10 +52,12 @@ type product struct {
 	control *cluster.Cluster
 	runner  *deployed.Runner
 	world   *sim.World
-	channel *slack.Channel
-	reader  string // ARN of the role that reads clusters
-	heard   int    // messages that tick returned so far
-	fired   time.Time
+	// admitted are the clusters in which EKS has an access entry for the reader.
+	admitted []string
+	channel  *slack.Channel
+	reader   string // ARN of the role that reads clusters
+	heard    int    // messages that tick returned so far
+	fired    time.Time
 }
 
 // deploy deploys the product beside a control plane whose authenticator believes
@@ -135,6 +139,11 @@ func (p *product) joins(t *testing.T, name string) (leave func()) {
 		t.Fatal(err)
 	}
 	id := fleet.ClusterID{Account: deployed.Account, Region: deployed.Region, Name: name}
+	if slices.Contains(p.admitted, name) {
+		if err := p.world.Admit(id, p.reader, kubeapi.Group); err != nil {
+			t.Fatal(err)
+		}
+	}
 	leave = func() { p.world.Remove(id) }
 	t.Cleanup(leave)
 	return leave

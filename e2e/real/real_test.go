@@ -38,16 +38,17 @@ func TestTheDeployedBinariesAgainstARealCluster(t *testing.T) {
 		p.incident(t, measured, "CloudWatch "+string(fleet.StorageSize), func(minutesAgo int) { p.publish(t, measured, minutesAgo) })
 	})
 	t.Run("a stranger is told to make an access entry", func(t *testing.T) {
-		p.refused(t, own, "does not know the caller: create an access entry", "HTTP status 401")
+		p.refused(t, own, "does not know role "+p.reader, "has no access entry there: create one")
 	})
-	control.Grant(t, p.reader, "steward", kubeapi.Group)
+	control.Grant(t, p.reader, "steward", kubeapi.Group) // what EKS does for an access entry
+	p.admitted = []string{own, mistaken}
 	t.Run("a role without the ClusterRole is told to apply it", func(t *testing.T) {
 		p.refused(t, own, "does not let the caller read /metrics: apply manifests/steward-reader.yaml", "HTTP status 403")
 	})
 	p.mayReadMetrics(t)
 	t.Run("a token for another cluster is that of nobody", func(t *testing.T) {
 		p.joins(t, own) // passes by the same role, on the same server
-		p.refused(t, mistaken, "does not know the caller", "HTTP status 401")
+		p.refused(t, mistaken, "refuses the token", "has an access entry there", "a cluster of another name")
 	})
 	t.Run("through /metrics one message opens and one resolves", func(t *testing.T) {
 		p.joins(t, own)

@@ -2,6 +2,7 @@ package awsfleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,7 +23,7 @@ func (f *Fleet) Storage(ctx context.Context, t fleet.Target, c fleet.Cluster, no
 	}
 	page, err := server.Metrics(ctx, slices.Concat(metrics.EtcdSizes, metrics.EtcdInUse)...)
 	if err != nil {
-		return size, inUse, err
+		return size, inUse, f.stranger(ctx, t, c, err)
 	}
 	largest, err := page.Largest(metrics.EtcdSizes)
 	if err != nil {
@@ -33,6 +34,24 @@ func (f *Fleet) Storage(ctx context.Context, t fleet.Target, c fleet.Cluster, no
 		inUse = at(now, live)
 	}
 	return size, inUse, nil
+}
+
+// stranger says which it is of two things that an API server answers alike: a
+// role without an access entry, and a token that is none of this cluster's. Other
+// troubles, and those that EKS has no answer for either, stay as they are.
+func (f *Fleet) stranger(ctx context.Context, t fleet.Target, c fleet.Cluster, refused error) error {
+	if t.Role == "" || !errors.Is(refused, kubeapi.Unauthorized) {
+		return refused
+	}
+	trouble := *fleet.TroubleOf(refused)
+	_, err := f.AccessGroups(ctx, t, c.ID.Name, t.Role)
+	switch {
+	case errors.Is(err, fleet.Gone):
+		trouble.Err = fmt.Errorf("the API server of %s does not know role %s, which has no access entry there: create one (docs/kubernetes-access.md)", c.ID, t.Role)
+	case err == nil:
+		trouble.Err = fmt.Errorf("the API server of %s refuses the token of role %s, which has an access entry there: nothing to do if the entry is some minutes old; else see that the authentication mode includes API, and that this is not the server of a cluster of another name", c.ID, t.Role)
+	}
+	return &trouble
 }
 
 func at(now time.Time, g metrics.Gauge) fleet.Series {
