@@ -41,6 +41,10 @@ var exceptions = []struct{ rule, resource, evidence string }{
 		"eks:DescribeCluster on the clusters of this account: which there will be is not known at deployment, and finding new ones is the purpose.",
 	},
 	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:access-entry/*]", "Reader",
+		"Access entries come and go with clusters and roles, and their ARNs end in an id that EKS makes up. DescribeAccessEntry only reads, and only the account's own.",
+	},
+	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "EtcdSizeRole",
 		"sts:AssumeRole on one role name in any account of the organisation, held to it by aws:ResourceOrgID: accounts join by the run-time file.",
 	},
