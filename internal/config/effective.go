@@ -20,10 +20,14 @@ func (f *File) Targets() []fleet.Target {
 	var targets []fleet.Target
 	for _, a := range f.Accounts {
 		for _, region := range a.Regions {
-			targets = append(targets, fleet.Target{Account: a.Account, Region: region, Role: a.roleIn(region)})
+			targets = append(targets, a.target(region))
 		}
 	}
 	return targets
+}
+
+func (a Account) target(region string) fleet.Target {
+	return fleet.Target{Account: a.Account, Region: region, Role: a.roleIn(region)}
 }
 
 func (a Account) roleIn(region string) string {
