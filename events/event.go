@@ -42,6 +42,7 @@ type Cadence string
 const (
 	Hourly      Cadence = "hourly"       // every target
 	FiveMinutes Cadence = "five-minutes" // watch lists, follow-ups, outbox
+	Daily       Cadence = "daily"        // every check of every cluster
 )
 
 // Interval is the time between two ticks; zero for an unknown cadence.
@@ -51,6 +52,8 @@ func (c Cadence) Interval() time.Duration {
 		return time.Hour
 	case FiveMinutes:
 		return 5 * time.Minute
+	case Daily:
+		return 24 * time.Hour
 	}
 	return 0
 }
@@ -62,6 +65,9 @@ type TargetScan struct {
 	Target  fleet.Target `json:"target"`
 	// Clusters narrows the scan to these; empty means every cluster there is.
 	Clusters []string `json:"clusters,omitempty"`
+	// Update is the id of a change of the one cluster's control plane, to follow
+	// to its end.
+	Update string `json:"update,omitempty"`
 }
 
 // IncidentMoved says that an incident was opened, changed or resolved. It names
@@ -86,6 +92,7 @@ type EKSCall struct {
 	Header
 	Call      string // CreateCluster, DeleteCluster, ...
 	Cluster   string // grammar checked; empty when the record leaves it out: look at the whole region
+	Update    string // id of the change that the call began; empty when the record has none
 	Principal string // ARN of the role behind the session, else of the caller; empty when the record has neither
 }
 

@@ -97,6 +97,15 @@ type Cluster struct {
 	CreatedAt time.Time
 	Kind      ClusterKind
 	Server    APIServer
+
+	PlatformVersion string            // such as eks.12
+	SupportType     string            // of the upgrade policy: STANDARD, EXTENDED; empty when not said
+	KeyARN          string            // customer key that encrypts secrets; empty when none is named
+	Subnets         []string          // ids of the control plane's subnets
+	VPC             string            // id
+	AutoMode        bool              // EKS makes the nodes
+	Health          []Issue           // what EKS finds wrong with it
+	Tags            map[string]string // of the cluster
 }
 
 // An APIServer is where a cluster can be asked, as DescribeCluster says. All of

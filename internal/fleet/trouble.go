@@ -24,6 +24,7 @@ const (
 	RegionDisabled TroubleKind = "region-disabled" // not opted in, or denied by an SCP
 	Throttled      TroubleKind = "throttled"       // still throttled after every retry
 	LoopingPages   TroubleKind = "looping-pages"   // the service repeated a page token
+	Private        TroubleKind = "private"         // the API server has no public endpoint
 	ClockSkew      TroubleKind = "clock-skew"      // the signature's time was refused twice
 	Failed         TroubleKind = "failed"          // anything else: outage, network, bad answer
 )

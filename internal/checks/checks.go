@@ -1,0 +1,130 @@
+// Package checks judges one cluster by everything that was read of it: one file
+// for each check, each a pure function over a fleet.Snapshot. It decides what is
+// wrong, how soon somebody must act and what to do; it never reads anything
+// itself, and what could not be read it calls Unknown.
+package checks
+
+import (
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// A Check is one practice that a cluster is held to.
+type Check struct {
+	ID  string // such as version-support
+	Doc string // what it looks at, in one sentence
+	// Judge returns at least one finding. One without a resource is about the
+	// whole cluster; one that is about a part of it, such as a nodegroup, names it
+	// as its resource. It leaves Check, Cluster and At to Evaluate.
+	Judge func(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding
+}
+
+// List is every check there is, in the order in which a report shows them.
+// Adding one is a file, a line here and a test event.
+var List = []Check{
+	versionSupport,
+	versionSkew,
+	upgradeReadiness,
+	addons,
+	encryptionState,
+	clusterUpdate,
+}
+
+// Rules are what a configuration says about one cluster.
+type Rules struct {
+	VersionSupport    VersionSupport
+	SecretsEncryption SecretsEncryption
+}
+
+// VersionSupport are the rules of the check version-support.
+type VersionSupport struct {
+	// Reminders are the days before the end of a support at which to say it
+	// again, the most first. Before the first nothing is said.
+	Reminders []int
+	// What EKS charges for one cluster, in USD per hour.
+	StandardUSDPerHour float64
+	ExtendedUSDPerHour float64
+}
+
+// SecretsEncryption are the rules of the check encryption-state.
+type SecretsEncryption struct {
+	Require Requirement
+	// Keys are those that will do where Require is AnyOfKeys: an ARN, alias/name,
+	// or tag:key=value.
+	Keys []string
+}
+
+// Requirement says which key must encrypt a cluster's secrets.
+type Requirement string
+
+// The requirements.
+const (
+	AnyKey      Requirement = "any"          // one that AWS owns will do
+	CustomerKey Requirement = "customer-key" // any key of a customer
+	AnyOfKeys   Requirement = "keys"         // one of those listed
+)
+
+// Evaluate runs every check. A cluster that EKS does not run in the region, and
+// one that is gone, have nothing to be held to.
+func Evaluate(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding {
+	var all []fleet.Finding
+	for _, c := range List {
+		found := exempt(s)
+		if found == nil {
+			found = c.Judge(s, r, now)
+		}
+		for _, f := range found {
+			f.Check, f.Cluster, f.At = c.ID, s.ID, now
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// exempt is the finding of a cluster that no check applies to, or nil.
+func exempt(s fleet.Snapshot) []fleet.Finding {
+	c := s.Cluster
+	if !c.Known() || c.Value.Kind == fleet.KindEKS {
+		return nil
+	}
+	return []fleet.Finding{{
+		Outcome: fleet.NotApplicable,
+		Title:   s.ID.Name + " is not run by EKS in the region",
+		Reason:  "It is a " + string(c.Value.Kind) + " cluster: EKS knows it and does not run it, so nothing is checked or changed.",
+	}}
+}
+
+// Settle returns what closes the open findings that an evaluation no longer
+// produced: a nodegroup that is gone has no trouble. Where a check could not
+// read all, absence says nothing, and its findings stay open.
+func Settle(found, open []fleet.Finding, now time.Time) []fleet.Finding {
+	type subject struct{ check, resource string }
+	blind := map[string]bool{}
+	still := map[subject]bool{}
+	for _, f := range found {
+		still[subject{f.Check, f.Resource}] = true
+		blind[f.Check] = blind[f.Check] || f.Outcome == fleet.Unknown
+	}
+	var closed []fleet.Finding
+	for _, f := range open {
+		if !still[subject{f.Check, f.Resource}] && !blind[f.Check] {
+			f.Outcome, f.Severity, f.Cause, f.At = fleet.Pass, fleet.Info, "", now
+			f.Title = f.Resource + " of " + f.Cluster.Name + " is no longer a trouble"
+			f.Reason = "It is gone, or what was wrong with it is."
+			f.Meaning, f.Observed, f.Remedy, f.Facts = "", "", "", nil
+			closed = append(closed, f)
+		}
+	}
+	return closed
+}
+
+// unknown is the finding of a check that could not read what it needs.
+func unknown(s fleet.Snapshot, what, why string) fleet.Finding {
+	return fleet.Finding{
+		Outcome: fleet.Unknown, Severity: fleet.Warning, Cause: "unread",
+		Title:   what + " of " + s.ID.Name + " is unknown",
+		Reason:  what + " could not be judged: " + why,
+		Meaning: "Trouble there would go unseen.",
+	}
+}
