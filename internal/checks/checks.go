@@ -5,6 +5,10 @@
 package checks
 
 import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -56,7 +60,7 @@ type SecretsEncryption struct {
 }
 
 // Requirement says which key must encrypt a cluster's secrets.
-type Requirement string
+type Requirement = string
 
 // The requirements.
 const (
@@ -85,6 +89,13 @@ func Evaluate(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding {
 // exempt is the finding of a cluster that no check applies to, or nil.
 func exempt(s fleet.Snapshot) []fleet.Finding {
 	c := s.Cluster
+	if c.Trouble != nil && errors.Is(c.Trouble, fleet.Gone) {
+		return []fleet.Finding{{
+			Outcome: fleet.NotApplicable, Cause: "deleted",
+			Title:  "cluster " + s.ID.Name + " was deleted",
+			Reason: "The cluster no longer exists.",
+		}}
+	}
 	if !c.Known() || c.Value.Kind == fleet.KindEKS {
 		return nil
 	}
@@ -97,26 +108,31 @@ func exempt(s fleet.Snapshot) []fleet.Finding {
 
 // Settle returns what closes the open findings that an evaluation no longer
 // produced: a nodegroup that is gone has no trouble. Where a check could not
-// read all, absence says nothing, and its findings stay open.
+// read all, absence says nothing: an Unknown finding keeps open what is below its
+// resource, and all of its check when it names none.
 func Settle(found, open []fleet.Finding, now time.Time) []fleet.Finding {
-	type subject struct{ check, resource string }
-	blind := map[string]bool{}
-	still := map[subject]bool{}
-	for _, f := range found {
-		still[subject{f.Check, f.Resource}] = true
-		blind[f.Check] = blind[f.Check] || f.Outcome == fleet.Unknown
-	}
 	var closed []fleet.Finding
 	for _, f := range open {
-		if !still[subject{f.Check, f.Resource}] && !blind[f.Check] {
-			f.Outcome, f.Severity, f.Cause, f.At = fleet.Pass, fleet.Info, "", now
-			f.Title = f.Resource + " of " + f.Cluster.Name + " is no longer a trouble"
-			f.Reason = "It is gone, or what was wrong with it is."
-			f.Meaning, f.Observed, f.Remedy, f.Facts = "", "", "", nil
-			closed = append(closed, f)
+		if slices.ContainsFunc(found, func(g fleet.Finding) bool { return speaksOf(g, f) }) {
+			continue
 		}
+		f.Outcome, f.Severity, f.Cause, f.At = fleet.Pass, fleet.Info, "", now
+		f.Title = cmp.Or(f.Resource, f.Check) + " of " + f.Cluster.Name + " is no longer a trouble"
+		f.Reason = "It is gone, or what was wrong with it is."
+		f.Meaning, f.Observed, f.Remedy, f.Facts = "", "", "", nil
+		closed = append(closed, f)
 	}
 	return closed
+}
+
+// speaksOf reports whether a finding renews an open one, or says that nobody
+// could look.
+func speaksOf(found, open fleet.Finding) bool {
+	if found.Check != open.Check {
+		return false
+	}
+	blind := found.Outcome == fleet.Unknown && (found.Resource == "" || strings.HasPrefix(open.Resource, found.Resource+"/"))
+	return blind || found.Resource == open.Resource
 }
 
 // unknown is the finding of a check that could not read what it needs.

@@ -56,6 +56,9 @@ type Report struct {
 	Findings []fleet.Finding // one for every cluster, by name, then the target's own
 	Watch    []string        // the clusters to look at again within five minutes
 	Complete bool            // every cluster was listed and measured
+
+	Sizes  map[string]fleet.Point // the fresh size by cluster name, where there is one
+	Limits fleet.Limits           // of the region; zero when nothing made it necessary to ask
 }
 
 // Scan reads a target with ceil(clusters/100) ListClusters, one
@@ -240,9 +243,12 @@ func (s *scan) aboveWarning(names []string) []string {
 }
 
 func (s *scan) report() Report {
-	var rep Report
+	rep := Report{Sizes: map[string]fleet.Point{}, Limits: s.limits}
 	for _, n := range slices.Sorted(maps.Keys(s.readings)) {
 		r, rules := *s.readings[n], s.rules(n)
+		if size, ok := r.fresh(rules, s.now); ok {
+			rep.Sizes[n] = size
+		}
 		f := Decide(r, s.order.Held[n], rules, s.limits, s.now)
 		if f.Outcome == fleet.Unknown && (s.blind || denied(r)) {
 			f.Cause = CauseTarget

@@ -1,0 +1,84 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// unread is the finding of a check that could not read what it needs. trouble is
+// nil where nobody tried.
+func unread(s fleet.Snapshot, what, why string, trouble *fleet.Trouble) fleet.Finding {
+	f := unknown(s, what, sentence(why))
+	f.Remedy = reread(trouble)
+	return f
+}
+
+// reread says what to do about a part that could not be read.
+func reread(t *fleet.Trouble) string {
+	switch {
+	case t == nil:
+		return "Nothing to do if the next look reads it; if it stays, see the log of the function clustercheck."
+	case t.Kind == fleet.Denied:
+		return "Allow " + t.Action + " to the role that reads the account."
+	case t.Kind == fleet.Private:
+		return "Make the API server reachable for eks-steward, or accept that this stays unknown."
+	}
+	return "Nothing to do if it passes; if it stays, see the AWS Health Dashboard for the region and the log of the function clustercheck."
+}
+
+// numbered writes steps as a remedy, one in a line.
+func numbered(steps []string) string {
+	if len(steps) == 1 {
+		return steps[0]
+	}
+	lines := make([]string, len(steps))
+	for i, step := range steps {
+		lines[i] = fmt.Sprintf("%d. %s", i+1, step)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// kinds joins words of trouble for a Cause: sorted and each once, so that only
+// another kind of trouble is news.
+func kinds(words []string) string {
+	words = slices.Sorted(slices.Values(words))
+	return strings.Join(slices.Compact(words), ",")
+}
+
+// few lists the first names and counts the others.
+func few(names []string) string {
+	const enough = 5
+	if more := len(names) - enough; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:enough], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// day is a date as AWS gives it.
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// sentence ends a text that came from elsewhere with one full stop.
+func sentence(s string) string { return strings.TrimRight(strings.TrimSpace(s), ".") + "." }
+
+// clip bounds what a text from elsewhere can add to a finding.
+func clip(s string) string {
+	const enough = 200 // runes
+	n := 0
+	for i := range s {
+		if n++; n > enough {
+			return s[:i] + "..."
+		}
+	}
+	return s
+}
