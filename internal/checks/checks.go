@@ -29,6 +29,7 @@ type Check struct {
 var List = []Check{
 	versionSupport,
 	versionSkew,
+	health,
 	upgradeReadiness,
 	addons,
 	encryptionState,

@@ -2,8 +2,11 @@ package checks_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/eks-steward/eks-steward/internal/checks"
@@ -22,6 +25,9 @@ func TestEveryCheckHasAnIDOfItsOwnAndSaysWhatItLooksAt(t *testing.T) {
 		}
 		if seen[c.ID] = true; c.Doc == "" || c.Judge == nil {
 			t.Errorf("%s has no Doc or no Judge", c.ID)
+		}
+		if shown, err := os.ReadFile(filepath.Join("testdata", c.ID+".txt")); err != nil || !strings.Contains(string(shown), "fail ") {
+			t.Errorf("%s has no situation that it fails in testdata/%s.txt: %v", c.ID, c.ID, err)
 		}
 	}
 }

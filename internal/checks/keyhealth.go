@@ -203,14 +203,11 @@ func workingKey(s fleet.Snapshot, f *fleet.Finding) {
 
 // keyIssues are those of a cluster's health that are about its key.
 func keyIssues(c fleet.Cluster) []fleet.Issue {
-	var found []fleet.Issue
-	for _, i := range c.Health {
-		switch i.Code {
-		case "KmsKeyDisabled", "KmsKeyNotFound", "KmsGrantRevoked", "KmsKeyMarkedForDeletion":
-			found = append(found, i)
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(c.Health), func(i fleet.Issue) bool { return !aboutKey(i) })
+}
+
+func aboutKey(i fleet.Issue) bool {
+	return slices.Contains([]string{"KmsKeyDisabled", "KmsKeyNotFound", "KmsGrantRevoked", "KmsKeyMarkedForDeletion"}, i.Code)
 }
 
 // until says when something happens that is only known by its date.

@@ -135,7 +135,7 @@ func (c climb) judge() fleet.Finding {
 	}
 	switch {
 	case blocking > 0:
-		f.Outcome, f.Severity = fleet.Fail, c.urgency()
+		f.Outcome, f.Severity = fleet.Fail, c.urgency(fleet.Critical)
 		f.Title = fmt.Sprintf("%s is not ready for %s: %s", c.s.ID.Name, c.goal(), plural(blocking, "obstacle"))
 		f.Meaning = "The upgrade is refused or breaks what runs in the cluster. " + c.deadline()
 	case blind:
@@ -144,7 +144,7 @@ func (c climb) judge() fleet.Finding {
 		f.Title = fmt.Sprintf("whether %s is ready for %s is unknown", c.s.ID.Name, c.goal())
 		f.Meaning = "Something unseen may be in the way. " + c.deadline()
 	case len(obstacles) > 0:
-		f.Outcome, f.Severity = fleet.Fail, fleet.Warning
+		f.Outcome, f.Severity = fleet.Fail, c.urgency(fleet.Warning)
 		f.Title = fmt.Sprintf("%s can go to %s, with %s to see to first", c.s.ID.Name, c.goal(), plural(len(obstacles), "thing"))
 		f.Meaning = "What is left undone hurts during the upgrade or at a later version. " + c.deadline()
 	default:
@@ -170,13 +170,16 @@ func (c climb) end() (time.Time, bool) {
 	return at, ok && !at.IsZero()
 }
 
-// urgency of an upgrade that something blocks: critical when EKS is about to do
-// it anyway.
-func (c climb) urgency() fleet.Severity {
+// urgency of what is in the way, up to a severity: what nobody has to go past
+// for half a year is only worth knowing, or every cluster would have a warning.
+func (c climb) urgency(most fleet.Severity) fleet.Severity {
+	severity := fleet.Warning
 	if at, ok := c.end(); ok && at.Sub(c.now) <= soon {
-		return fleet.Critical
+		severity = fleet.Critical
+	} else if row, ok := fleet.Supported(c.s.Versions.Value, c.own.String()); ok && row.EndOfStandard.Sub(c.now) > worthwhile {
+		severity = fleet.Info
 	}
-	return fleet.Warning
+	return min(severity, most)
 }
 
 func (c climb) deadline() string {

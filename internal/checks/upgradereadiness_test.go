@@ -101,37 +101,37 @@ func TestUpgradeReadiness(t *testing.T) {
 			},
 		},
 		{
-			name: "a deprecated API of which EKS names no client counts as live", want: []string{"fail warning deprecated-api"},
+			name: "a deprecated API of which EKS names no client counts as live", want: []string{"fail info deprecated-api"},
 			change: func(s *fleet.Snapshot) { s.Insights.Value[0] = red(usedBy()) },
 		},
 		{
-			name: "a deprecated API in use that goes next blocks", want: []string{"fail warning deprecated-api"},
+			name: "a deprecated API in use that goes next blocks", want: []string{"fail info deprecated-api"},
 			change: func(s *fleet.Snapshot) { s.Insights.Value[0] = red(usedBy(lively, silent)) },
 		},
 		{
-			name: "a use without a date counts as live", want: []string{"fail warning deprecated-api"},
+			name: "a use without a date counts as live", want: []string{"fail info deprecated-api"},
 			change: func(s *fleet.Snapshot) { s.Insights.Value[0] = red(usedBy(fleet.Client{})) },
 		},
 		{
-			name: "a use that ended and is still counted warns", want: []string{"fail warning deprecated-api-quiet"},
+			name: "a use that ended and is still counted warns", want: []string{"fail info deprecated-api-quiet"},
 			change: func(s *fleet.Snapshot) { s.Insights.Value[0] = red(usedBy(silent)) },
 		},
 		{
-			name: "a warning about a later version warns", want: []string{"fail warning deprecated-api-later"},
+			name: "a warning about a later version warns", want: []string{"fail info deprecated-api-later"},
 			change: func(s *fleet.Snapshot) {
 				s.Insights.Value[0] = red(usedBy(lively))
 				s.Insights.Value[0].Status, s.Insights.Value[0].Deprecations[0].StopServing = "WARNING", "1.38"
 			},
 		},
 		{
-			name: "a warning about an API that goes next blocks", want: []string{"fail warning deprecated-api"},
+			name: "a warning about an API that goes next blocks", want: []string{"fail info deprecated-api"},
 			change: func(s *fleet.Snapshot) {
 				s.Insights.Value[0] = red(usedBy(lively))
 				s.Insights.Value[0].Status = "WARNING"
 			},
 		},
 		{
-			name: "another red insight blocks, another yellow one warns", want: []string{"fail warning insight-error,insight-warning"},
+			name: "another red insight blocks, another yellow one warns", want: []string{"fail info insight-error,insight-warning"},
 			change: func(s *fleet.Snapshot) {
 				s.Insights.Value = []fleet.Insight{
 					{ID: "i-3", Name: "Amazon Linux 2 compatibility", Category: "UPGRADE_READINESS", Status: "WARNING"},
@@ -153,7 +153,7 @@ func TestUpgradeReadiness(t *testing.T) {
 			change: func(s *fleet.Snapshot) { s.Insights.Value[0].Status = "MAYBE" },
 		},
 		{
-			name: "an API seen at /metrics that goes next blocks, one that goes later warns", want: []string{"fail warning deprecated-api,deprecated-api-later"},
+			name: "an API seen at /metrics that goes next blocks, one that goes later warns", want: []string{"fail info deprecated-api,deprecated-api-later"},
 			change: func(s *fleet.Snapshot) {
 				s.Deprecations.Value = []fleet.DeprecatedAPI{
 					{Group: "flowcontrol.apiserver.k8s.io", Version: "v1beta3", Resource: "flowschemas", RemovedIn: "1.37"},
@@ -173,31 +173,31 @@ func TestUpgradeReadiness(t *testing.T) {
 			},
 		},
 		{
-			name: "an unhealthy cluster and an unhealthy add-on block", want: []string{"fail warning add-on-health,cluster-health"},
+			name: "an unhealthy cluster and an unhealthy add-on block", want: []string{"fail info add-on-health,cluster-health"},
 			change: func(s *fleet.Snapshot) {
 				s.Cluster.Value.Health = []fleet.Issue{{Code: "Ec2SubnetNotFound", Message: "The subnet is gone.", Resources: []string{"subnet-a"}}}
 				s.Addons.Value[1].Status = "DEGRADED"
 			},
 		},
 		{
-			name: "a failed cluster and two add-ons block, each kind said once", want: []string{"fail warning add-on-health,cluster-health"},
+			name: "a failed cluster and two add-ons block, each kind said once", want: []string{"fail info add-on-health,cluster-health"},
 			change: func(s *fleet.Snapshot) {
 				s.Cluster.Value.Status, s.Addons.Value[0].Status, s.Addons.Value[1].Status = "FAILED", "DEGRADED", "DEGRADED"
 			},
 		},
 		{
-			name: "an add-on that does not run with the next version blocks", want: []string{"fail warning add-on-incompatible"},
+			name: "an add-on that does not run with the next version blocks", want: []string{"fail info add-on-incompatible"},
 			change: func(s *fleet.Snapshot) {
 				s.Addons.Value[0].Version = "v1.18.0-eksbuild.1"
 				s.Releases.Value = append(s.Releases.Value, fleet.AddonRelease{Name: "vpc-cni", Version: "v1.18.0-eksbuild.1"})
 			},
 		},
 		{
-			name: "an add-on with no version for both is updated after", want: []string{"fail warning add-on-follows"},
+			name: "an add-on with no version for both is updated after", want: []string{"fail info add-on-follows"},
 			change: func(s *fleet.Snapshot) { s.NextReleases.Value[0].Version = "v1.22.0-eksbuild.1" },
 		},
 		{
-			name: "FAULT 05 an add-on whose versions for today could not be read", want: []string{"fail warning add-on-incompatible"},
+			name: "FAULT 05 an add-on whose versions for today could not be read", want: []string{"fail info add-on-incompatible"},
 			change: func(s *fleet.Snapshot) {
 				s.NextReleases.Value[0].Version = "v1.22.0-eksbuild.1"
 				s.Releases = refused[[]fleet.AddonRelease]("eks:DescribeAddonVersions")
@@ -211,11 +211,11 @@ func TestUpgradeReadiness(t *testing.T) {
 			},
 		},
 		{
-			name: "kube-proxy may not be four versions behind", want: []string{"fail warning add-on-incompatible"},
+			name: "kube-proxy may not be four versions behind", want: []string{"fail info add-on-incompatible"},
 			change: func(s *fleet.Snapshot) { s.Addons.Value[2].Version = "v1.33.9-eksbuild.1" },
 		},
 		{
-			name: "an add-on that EKS does not offer yet blocks", want: []string{"fail warning add-on-incompatible"},
+			name: "an add-on that EKS does not offer yet blocks", want: []string{"fail info add-on-incompatible"},
 			change: func(s *fleet.Snapshot) { s.NextReleases.Value = slices.Delete(s.NextReleases.Value, 0, 1) },
 		},
 		{
@@ -223,25 +223,25 @@ func TestUpgradeReadiness(t *testing.T) {
 			change: func(s *fleet.Snapshot) { s.NextReleases = refused[[]fleet.AddonRelease]("eks:DescribeAddonVersions") },
 		},
 		{
-			name: "four free addresses in all block", want: []string{"fail warning addresses"},
+			name: "four free addresses in all block", want: []string{"fail info addresses"},
 			change: func(s *fleet.Snapshot) { s.Subnets.Value[0].Free, s.Subnets.Value[1].Free = 3, 1 },
 		},
 		{
-			name: "five free addresses in two subnets warn", want: []string{"fail warning addresses-in-a-subnet"},
+			name: "five free addresses in two subnets warn", want: []string{"fail info addresses-in-a-subnet"},
 			change: func(s *fleet.Snapshot) { s.Subnets.Value[0].Free, s.Subnets.Value[1].Free = 3, 2 },
 		},
 		{
-			name: "one subnet without room warns", want: []string{"fail warning addresses-in-a-subnet"},
+			name: "one subnet without room warns", want: []string{"fail info addresses-in-a-subnet"},
 			change: func(s *fleet.Snapshot) { s.Subnets.Value[0].Free = 4 },
 		},
 		{
-			name: "subnets read in part may have more room", want: []string{"fail warning addresses-in-a-subnet"},
+			name: "subnets read in part may have more room", want: []string{"fail info addresses-in-a-subnet"},
 			change: func(s *fleet.Snapshot) {
 				s.Subnets = fleet.Read([]fleet.Subnet{{ID: "subnet-a", Free: 2}}, &fleet.Trouble{Kind: fleet.Throttled, Action: "ec2:DescribeSubnets", Err: fmt.Errorf("slow down")}, noon)
 			},
 		},
 		{
-			name: "nodes at the limit block", want: []string{"fail warning nodes-too-old"},
+			name: "nodes at the limit block", want: []string{"fail info nodes-too-old"},
 			change: func(s *fleet.Snapshot) {
 				s.Nodegroups.Value[0].Version, s.Nodes.Value[0].Kubelet = "1.33", "v1.33.5-eks-1a2b3c"
 				s.Nodes.Value = append(s.Nodes.Value, fleet.Node{Name: "fargate-1", Kubelet: "v1.32.1-eks-1", Origin: fleet.Fargate, Pool: "batch"}, fleet.Node{Name: "own", Kubelet: "1.31+", Origin: fleet.SelfManaged})
@@ -282,7 +282,7 @@ func TestUpgradeReadiness(t *testing.T) {
 			change: func(s *fleet.Snapshot) { at(s, "1.31"); s.Backups.Value = nil },
 		},
 		{
-			name: "ipvs warns from 1.35", want: []string{"fail warning ipvs"},
+			name: "ipvs warns from 1.35", want: []string{"fail info ipvs"},
 			change: func(s *fleet.Snapshot) { s.KubeProxy.Value.Mode = "ipvs" },
 		},
 		{
@@ -290,7 +290,7 @@ func TestUpgradeReadiness(t *testing.T) {
 			change: func(s *fleet.Snapshot) { at(s, "1.33"); s.KubeProxy.Value.Mode = "ipvs" },
 		},
 		{
-			name: "a tool without a complete backup warns", want: []string{"fail warning no-backup"},
+			name: "a tool without a complete backup warns", want: []string{"fail info no-backup"},
 			change: func(s *fleet.Snapshot) { s.Backups.Value[0].Last = time.Time{} },
 		},
 		{
@@ -301,7 +301,7 @@ func TestUpgradeReadiness(t *testing.T) {
 			},
 		},
 		{
-			name: "what blocks blocks, whatever else is unread", want: []string{"fail warning addresses"},
+			name: "what blocks blocks, whatever else is unread", want: []string{"fail info addresses"},
 			change: func(s *fleet.Snapshot) {
 				s.Insights = refused[[]fleet.Insight]("eks:ListInsights")
 				s.Subnets.Value = []fleet.Subnet{{ID: "subnet-a", Free: 0}}
