@@ -85,12 +85,35 @@ func world(t *testing.T, spoil spoiler, changes ...func(*sim.World)) string {
 			t.Fatal(err)
 		}
 	}
+	for _, c := range changing() {
+		if err := w.Add(payments.Account, payments.Region, c); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, change := range changes {
 		change(w)
 	}
 	server := httptest.NewServer(spoil.around(w.Handler()))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// changing are clusters with nodegroups and updates in every state.
+func changing() []sim.Cluster {
+	return []sim.Cluster{
+		{Name: "orders", Version: "1.34", Nodegroups: []sim.Nodegroup{
+			{Name: "blue", Nodes: 3},
+			{Name: "own", AMIType: fleet.CustomAMI},
+			{Name: "sick", Health: []sim.Issue{{Code: "NodeCreationFailure", Message: "no", Resources: []string{"i-0"}}}},
+		}},
+		{Name: "upgrading", Version: "1.34", Updates: []sim.Update{
+			{Version: "1.35", At: -time.Hour, Errors: []sim.Issue{{Code: "IpNotAvailable", Message: "none is free", Resources: []string{"subnet-0"}}}},
+			{Version: "1.35", At: -time.Minute},
+		}},
+		{Name: "recent", Version: "1.35", UpgradedAt: noon.Add(-24 * time.Hour)},
+		{Name: "settled", Version: "1.35"},
+		{Name: "unready", Version: "1.34", Insights: []sim.Insight{{Name: "an API that is gone", Status: "ERROR", Kubernetes: "1.35"}}},
+	}
 }
 
 // A spoiler breaks answers: it replaces some bytes in headers and bodies.
@@ -131,12 +154,47 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"eks.DescribeClusterVersions": {"AccessDeniedException", "InvalidParameterException", "UnrecognizedClientException", "ok"},
 			"eks.ListAccessEntries":       {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.DescribeAccessEntry":     {"AccessDeniedException", "InvalidRequestException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.CreateAccessEntry":       {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.UpdateAccessEntry":       {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.DeleteAccessEntry":       {"AccessDeniedException", "InvalidRequestException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.ListNodegroups":          {"AccessDeniedException", "InvalidParameterException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.DescribeNodegroup":       {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.CreateNodegroup":         {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceInUseException", "ResourceLimitExceededException", "UnrecognizedClientException", "ok"},
+			"eks.DeleteNodegroup":         {"AccessDeniedException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.UpdateNodegroupConfig":   {"AccessDeniedException", "InvalidParameterException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.ListUpdates":             {"AccessDeniedException", "InvalidParameterException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.DescribeUpdate":          {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.UpdateClusterVersion":    {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "InvalidStateException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"cloudwatch.GetMetricData":    {"AccessDeniedException", "InvalidNextToken", "UnrecognizedClientException", "ValidationException", "ok"},
 			"sts.AssumeRole":              {"AccessDenied", "ValidationError", "ok"},
 			"sts.GetCallerIdentity":       {"AccessDenied", "InvalidClientTokenId", "ok"},
+
+			"eks.ListAddons":                        {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceNotFoundException", "ok"},
+			"eks.DescribeAddon":                     {"AccessDeniedException", "InvalidRequestException", "ResourceNotFoundException", "ok"},
+			"eks.DescribeAddonVersions":             {"AccessDeniedException", "InvalidParameterException", "ok"},
+			"eks.ListInsights":                      {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceNotFoundException", "ok"},
+			"eks.DescribeInsight":                   {"AccessDeniedException", "InvalidRequestException", "ResourceNotFoundException", "ok"},
+			"ec2.DescribeSubnets":                   {"AuthFailure", "InvalidNextToken", "InvalidParameterValue", "InvalidSubnetID.NotFound", "UnauthorizedOperation", "ok"},
+			"kms.DescribeKey":                       {"AccessDeniedException", "InvalidArnException", "NotFoundException", "UnrecognizedClientException", "ok"},
+			"kms.GetKeyRotationStatus":              {"AccessDeniedException", "NotFoundException", "UnsupportedOperationException", "ok"},
+			"kms.ListAliases":                       {"AccessDeniedException", "InvalidMarkerException", "NotFoundException", "ValidationException", "ok"},
+			"kms.ListResourceTags":                  {"AccessDeniedException", "InvalidMarkerException", "NotFoundException", "ok"},
+			"kms.ScheduleKeyDeletion":               {"AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ValidationException", "ok"},
+			"kms.CancelKeyDeletion":                 {"AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ok"},
+			"kms.DisableKey":                        {"AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ok"},
+			"kms.EnableKey":                         {"AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ok"},
+			"resourcegroupstaggingapi.GetResources": {"AccessDeniedException", "InvalidParameterException", "PaginationTokenExpiredException", "UnrecognizedClientException", "ok"},
+			"service-quotas.ListServiceQuotas":      {"AccessDeniedException", "IllegalArgumentException", "InvalidPaginationTokenException", "UnrecognizedClientException", "ok"},
+			"service-quotas.GetServiceQuota":        {"AccessDeniedException", "NoSuchResourceException", "UnrecognizedClientException", "ok"},
 		},
-		"throttled": {"eks.ListClusters": {"TooManyRequestsException"}, "cloudwatch.GetMetricData": {"ThrottlingException"}, "sts.AssumeRole": {"Throttling"}},
-		"skewed":    {"eks.ListClusters": {"InvalidSignatureException"}, "cloudwatch.GetMetricData": {"InvalidSignatureException"}, "sts.AssumeRole": {"SignatureDoesNotMatch"}},
+		"throttled": {
+			"eks.ListClusters": {"TooManyRequestsException"}, "cloudwatch.GetMetricData": {"ThrottlingException"}, "sts.AssumeRole": {"Throttling"},
+			"ec2.DescribeSubnets": {"RequestLimitExceeded"}, "kms.ListAliases": {"ThrottlingException"}, "resourcegroupstaggingapi.GetResources": {"ThrottledException"}, "service-quotas.ListServiceQuotas": {"TooManyRequestsException"},
+		},
+		"skewed": {
+			"eks.ListClusters": {"InvalidSignatureException"}, "cloudwatch.GetMetricData": {"InvalidSignatureException"}, "sts.AssumeRole": {"SignatureDoesNotMatch"},
+			"ec2.DescribeSubnets": {"RequestExpired"}, "kms.DescribeKey": {"InvalidSignatureException"}, "resourcegroupstaggingapi.GetResources": {"InvalidSignatureException"},
+		},
 	} {
 		for operation, outcomes := range want {
 			for _, o := range outcomes {
@@ -162,6 +220,10 @@ func TestTheCheckSeesEveryKindOfDeviation(t *testing.T) {
 		{"EKS error unknown", spoiler{`ResourceNotFoundException`, `ClusterNotFoundException`}, "'ClusterNotFoundException' is neither modelled nor common"},
 		{"EKS error not of this operation", spoiler{`ResourceNotFoundException`, `ResourceInUseException`}, "'ResourceInUseException' is neither modelled nor common"},
 		{"EKS error member unknown", spoiler{`"clusterName"`, `"cluster"`}, "error.cluster: not in the model"},
+		{"EKS nodegroup member unknown", spoiler{`"releaseVersion"`, `"release"`}, "output.nodegroup.release: not in the model"},
+		{"EKS nodegroup size as text", spoiler{`"desiredSize":3`, `"desiredSize":"3"`}, "'3' is no integer"},
+		{"EKS update type unknown", spoiler{`"VersionRollback"`, `"Downgrade"`}, "'Downgrade' is not one of"},
+		{"EKS update error unknown", spoiler{`"IpNotAvailable"`, `"NoAddress"`}, "'NoAddress' is not one of"},
 		{"EKS body no JSON", spoiler{`{"clusters"`, `{clusters`}, "JSONDecodeError"},
 		{"CloudWatch member unknown", spoiler{`jTimestamps`, `jTimestampz`}, "Timestampz: not in the model"},
 		{"CloudWatch enum value unknown", spoiler{`Complete`, `Finished`}, "'Finished' is not one of"},
@@ -172,6 +234,17 @@ func TestTheCheckSeesEveryKindOfDeviation(t *testing.T) {
 		{"STS member unknown", spoiler{`AccessKeyId`, `AccessKey`}, "output.Credentials.AccessKey: not in the model"},
 		{"STS member missing", spoiler{`<SessionToken>simulated</SessionToken>`, ``}, "output.Credentials.SessionToken: missing"},
 		{"STS timestamp of no form", spoiler{`Z</Expiration>`, `</Expiration>`}, "output.Credentials.Expiration"},
+		{"EKS insight without its time", spoiler{`"lastRefreshTime":17`, `"lastRefreshTime":"soon","was":17`}, "lastRefreshTime: 'soon' is no timestamp"},
+		{"EC2 member unknown", spoiler{`availableIpAddressCount`, `freeIps`}, "freeIps: not in the model"},
+		{"EC2 number as text", spoiler{`>250</availableIpAddressCount>`, `>many</availableIpAddressCount>`}, "is no integer"},
+		{"EC2 error of no form", spoiler{`<Errors>`, `<Errors><Error/>`}, "wrong error element"},
+		{"EC2 error unknown", spoiler{`InvalidSubnetID.NotFound`, `NoSubnet`}, "'NoSubnet' is neither modelled nor common"},
+		{"KMS enum value unknown", spoiler{`"KeyState":"PendingReplicaDeletion"`, `"KeyState":"Doomed"`}, "'Doomed' is not one of"},
+		{"KMS member missing", spoiler{`"KeyId":"mrk-`, `"Id":"mrk-`}, "output.KeyMetadata.KeyId: missing"},
+		{"KMS error unknown", spoiler{`KMSInvalidStateException`, `BadState`}, "'BadState' is neither modelled nor common"},
+		{"KMS of another protocol", spoiler{`application/x-amz-json-1.1`, `application/x-amz-json-1.0`}, "wrong content type"},
+		{"tagging member unknown", spoiler{`"ResourceTagMappingList"`, `"Resources"`}, "output.Resources: not in the model"},
+		{"quota as text", spoiler{`"Value":60`, `"Value":"60"`}, "'60' is no double"},
 		{"STS error unknown", spoiler{`<Code>AccessDenied<`, `<Code>NotAllowed<`}, "'NotAllowed' is neither modelled nor common"},
 	}
 	worlds := map[string]string{}

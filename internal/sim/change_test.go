@@ -82,6 +82,12 @@ func TestAWorldChangesWhileItIsRead(t *testing.T) {
 			for range 10 {
 				_ = r.Add(home, "eu-west-1", sim.Cluster{Name: name, Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}})
 				_ = r.SetEtcd(id(name), sim.Etcd{Curve: sim.Curve{SizeGB: 2}})
+				r.FailUpdate(id("c000"), sim.Issue{Code: "Unknown"})
+				_ = r.Admit(id(name), "arn:aws:iam::111122223333:role/ops")
+				_, _ = r.eks("eu-west-1").CreateNodegroup(t.Context(), &eks.CreateNodegroupInput{
+					ClusterName: aws.String("c000"), NodegroupName: &name, NodeRole: aws.String("role"), Subnets: []string{"subnet"},
+				})
+				_, _ = r.eks("eu-west-1").UpdateClusterVersion(t.Context(), &eks.UpdateClusterVersionInput{Name: aws.String("c000"), Version: aws.String("1.35")})
 				r.Faults().Latency(0)
 				r.Calls()
 				r.Remove(id(name))
@@ -90,6 +96,12 @@ func TestAWorldChangesWhileItIsRead(t *testing.T) {
 		wg.Go(func() {
 			for range 10 {
 				if _, _, err := list(t.Context(), r.eks("eu-west-1"), eks.ListClustersInput{MaxResults: aws.Int32(7)}); err != nil {
+					t.Error(err)
+				}
+				if _, err := r.eks("eu-west-1").ListNodegroups(t.Context(), &eks.ListNodegroupsInput{ClusterName: aws.String("c000")}); err != nil {
+					t.Error(err)
+				}
+				if _, err := r.eks("eu-west-1").ListUpdates(t.Context(), &eks.ListUpdatesInput{Name: aws.String("c000")}); err != nil {
 					t.Error(err)
 				}
 				if _, _, err := ask(t.Context(), r.cloudwatch("eu-west-1"), lastHour(fleet.StorageSize, "c001", "extra1")); err != nil {

@@ -20,6 +20,11 @@ type Fleet struct {
 	Accounts []Account `yaml:"accounts"`           // accounts that can be entered by AssumeRole
 	Calendar []Version `yaml:"calendar,omitempty"` // Kubernetes versions; empty means Calendar()
 	Tiers    []Tier    `yaml:"tiers,omitempty"`    // control-plane scaling tiers; empty means Tiers()
+	// AddonReleases are what EKS offers, newest first; empty means AddonReleases().
+	AddonReleases []AddonRelease `yaml:"addonReleases,omitempty"`
+	// Durations are how long EKS takes; each that is 0 means ten minutes for a
+	// control plane and three for a nodegroup.
+	Durations Durations `yaml:"durations,omitempty"`
 }
 
 // An Account is one AWS account.
@@ -41,6 +46,10 @@ type Region struct {
 	Name     string    `yaml:"name"`
 	Refuses  Refusal   `yaml:"refuses,omitempty"`
 	Clusters []Cluster `yaml:"clusters,omitempty"`
+	// What is around the clusters, and outlives them.
+	Keys      []Key              `yaml:"keys,omitempty"`
+	Leftovers []Leftover         `yaml:"leftovers,omitempty"`
+	Quotas    map[string]float64 `yaml:"quotas,omitempty"` // of EKS, by code; absent means AWS's default
 }
 
 // Refusal is why every call to a region of an account fails; empty means that it
@@ -69,6 +78,51 @@ type Cluster struct {
 	Endpoint        string            `yaml:"endpoint,omitempty"` // of a real API server, then public; empty means one that cannot be reached
 	CA              string            `yaml:"ca,omitempty"`       // of that API server: PEM in base64
 	Etcd            *Etcd             `yaml:"etcd,omitempty"`     // absent means that no metric is published
+	Nodegroups      []Nodegroup       `yaml:"nodegroups,omitempty"`
+	Updates         []Update          `yaml:"updates,omitempty"`    // in flight or ended, oldest first
+	UpgradedAt      time.Time         `yaml:"upgradedAt,omitempty"` // when it got its version; empty means when it was created
+	Health          []Issue           `yaml:"health,omitempty"`
+	VPC             string            `yaml:"vpc,omitempty"`      // id; empty means one that all such clusters share
+	Subnets         []Subnet          `yaml:"subnets,omitempty"`  // of the control plane; empty means two that all such clusters share
+	AutoMode        bool              `yaml:"autoMode,omitempty"` // EKS makes the nodes, volumes and load balancers
+	Addons          []Addon           `yaml:"addons,omitempty"`
+	Insights        []Insight         `yaml:"insights,omitempty"`
+}
+
+// Durations are how long EKS takes for its changes, by the world's clock.
+type Durations struct {
+	ControlPlane time.Duration `yaml:"controlPlane,omitempty"` // an update of a cluster
+	Nodegroup    time.Duration `yaml:"nodegroup,omitempty"`    // to create, change or delete a nodegroup
+}
+
+// A Nodegroup is a managed one, as EKS describes it.
+type Nodegroup struct {
+	Name    string            `yaml:"name"`
+	Version string            `yaml:"version,omitempty"` // empty means the cluster's
+	Release string            `yaml:"release,omitempty"` // of the AMI; empty means a recent one of the version
+	AMIType string            `yaml:"amiType,omitempty"` // CUSTOM is an image of the owner's; empty means AL2023_x86_64_STANDARD
+	Nodes   int               `yaml:"nodes,omitempty"`   // wanted
+	Status  string            `yaml:"status,omitempty"`  // empty means ACTIVE, or DEGRADED with health issues
+	Health  []Issue           `yaml:"health,omitempty"`
+	Tags    map[string]string `yaml:"tags,omitempty"`
+}
+
+// An Update of a cluster, or of one of its nodegroups. It succeeds at its end,
+// unless it has errors.
+type Update struct {
+	Type      string         `yaml:"type,omitempty"`      // empty means VersionUpdate
+	Version   string         `yaml:"version,omitempty"`   // that it leads to
+	Nodegroup string         `yaml:"nodegroup,omitempty"` // that it is about; empty means the cluster
+	At        time.Duration  `yaml:"at"`                  // when it began, counted like a Point
+	Takes     *time.Duration `yaml:"takes,omitempty"`     // absent means as long as any other
+	Errors    []Issue        `yaml:"errors,omitempty"`    // with which it fails
+}
+
+// An Issue is something that EKS found wrong.
+type Issue struct {
+	Code      string   `yaml:"code"` // such as NodeCreationFailure
+	Message   string   `yaml:"message,omitempty"`
+	Resources []string `yaml:"resources,omitempty"`
 }
 
 // Etcd is how a cluster's etcd fills over time.
@@ -177,6 +231,9 @@ func (r Region) validate() error {
 		}
 		seen[c.Name] = true
 	}
+	if err := r.validateSurroundings(); err != nil {
+		return fmt.Errorf("region %s: %w", r.Name, err)
+	}
 	return nil
 }
 
@@ -190,14 +247,43 @@ func (c Cluster) validate() error {
 		if c.Etcd != nil {
 			return fmt.Errorf("cluster %s: CloudWatch has no etcd metrics of %s clusters: leave etcd out", c.Name, c.Kind)
 		}
+		if len(c.Nodegroups)+len(c.Updates) > 0 {
+			return fmt.Errorf("cluster %s: EKS manages no nodes of %s clusters: leave nodegroups and updates out", c.Name, c.Kind)
+		}
 	default:
 		return fmt.Errorf("cluster %s: kind is %q: want eks, connected or outpost", c.Name, c.Kind)
+	}
+	if err := errors.Join(c.validateNodegroups(), c.validateParts()); err != nil {
+		return fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
 	if c.Etcd == nil {
 		return nil
 	}
 	if err := c.Etcd.validate(); err != nil {
 		return fmt.Errorf("cluster %s: etcd: %w", c.Name, err)
+	}
+	return nil
+}
+
+// validateNodegroups looks at the updates too, which name them.
+func (c Cluster) validateNodegroups() error {
+	seen := map[string]bool{}
+	for _, g := range c.Nodegroups {
+		if err := fleet.ValidClusterName(g.Name); err != nil { // EKS has one grammar for both
+			return fmt.Errorf("nodegroups: %w", err)
+		}
+		if seen[g.Name] {
+			return fmt.Errorf("there are two nodegroups named %s: rename one", g.Name)
+		}
+		if g.Nodes < 0 {
+			return fmt.Errorf("nodegroup %s: nodes is %d: want 0 or more", g.Name, g.Nodes)
+		}
+		seen[g.Name] = true
+	}
+	for _, u := range c.Updates {
+		if u.Nodegroup != "" && !seen[u.Nodegroup] {
+			return fmt.Errorf("updates: there is no nodegroup %s: add it to nodegroups", u.Nodegroup)
+		}
 	}
 	return nil
 }

@@ -26,9 +26,23 @@ func FuzzRequests(f *testing.F) {
 	h := w.Handler()
 	const getMetricData = "/service/GraniteServiceVersion20100801/operation/GetMetricData"
 	at := func(t time.Time) cbor.Value { return &cbor.Tag{ID: 1, Value: cbor.Float64(t.Unix())} }
+	f.Add("ec2", "POST", "/", []byte("Action=DescribeSubnets&SubnetId.1=subnet-0aaaaaaaaaaaaaaaa&MaxResults=5&NextToken=YWZ0ZXI6"))
+	f.Add("kms", "POST", "TrentService.DescribeKey", []byte(`{"KeyId":"alias/payments"}`))
+	f.Add("kms", "POST", "TrentService.ScheduleKeyDeletion", []byte(`{"KeyId":"arn:aws:kms:eu-west-1:1:key/x","PendingWindowInDays":7}`))
+	f.Add("kms", "POST", "TrentService.ListAliases", []byte(`{"Limit":1,"Marker":"YWZ0ZXI6"}`))
+	f.Add("tagging", "POST", "ResourceGroupsTaggingAPI_20170126.GetResources", []byte(`{"TagFilters":[{"Key":"team"}],"ResourceTypeFilters":["ec2:volume"]}`))
+	f.Add("servicequotas", "POST", "ServiceQuotasV20190624.GetServiceQuota", []byte(`{"ServiceCode":"eks","QuotaCode":"L-1194D53C"}`))
+	f.Add("eks", "GET", "/addons/supported-versions?kubernetesVersion=1.35&addonName=vpc-cni&maxResults=1", []byte(nil))
+	f.Add("eks", "POST", "/clusters/payments/insights", []byte(`{"filter":{"statuses":["ERROR"]},"maxResults":1}`))
 	f.Add("eks", "GET", "/clusters?maxResults=2&nextToken=YWZ0ZXI6", []byte(nil))
 	f.Add("eks", "GET", "/clusters/payments%2F", []byte(nil))
 	f.Add("eks", "GET", "/cluster-versions?includeAll=true&clusterVersions=1.9&clusterVersions=x", []byte(nil))
+	f.Add("eks", "POST", "/clusters/payments/node-groups", []byte(`{"nodegroupName": "blue", "nodeRole": "a", "subnets": ["b"], "scalingConfig": {"desiredSize": 1}}`))
+	f.Add("eks", "POST", "/clusters/payments/node-groups/blue/update-config", []byte(`{"scalingConfig": null}`))
+	f.Add("eks", "DELETE", "/clusters/payments/node-groups/blue", []byte(nil))
+	f.Add("eks", "POST", "/clusters/payments/updates", []byte(`{"version": "1.35"}`))
+	f.Add("eks", "GET", "/clusters/payments/updates?nodegroupName=blue", []byte(nil))
+	f.Add("eks", "POST", "/clusters/payments/access-entries", []byte(`{"principalArn": "arn:aws:iam::1:role/a", "kubernetesGroups": null}`))
 	f.Add("sts", "POST", "/", []byte("Action=AssumeRole&RoleArn=arn:aws:iam::444455556666:role/steward-reader&RoleSessionName=ab"))
 	f.Add("monitoring", "POST", getMetricData, cbor.Encode(cbor.Map{
 		"StartTime": at(noon.Add(-time.Hour)), "EndTime": at(noon), "MaxDatapoints": cbor.Uint(3),
@@ -51,6 +65,7 @@ func FuzzRequests(f *testing.F) {
 		r.URL = u
 		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAHOME000000000000/20261120/eu-west-1/"+service+"/aws4_request")
 		r.Header.Set("Smithy-Protocol", "rpc-v2-cbor")
+		r.Header.Set("X-Amz-Target", target) // where JSON 1.1 names the operation
 		rec := httptest.NewRecorder()
 		h.ServeHTTP(rec, r)
 		if rec.Code == http.StatusInternalServerError || rec.Body.Len() == 0 {

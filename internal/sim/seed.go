@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,8 +53,8 @@ func controlPlane(out *eks.Cluster, in edge.Scope, c Cluster) {
 	out.PlatformVersion = cmp.Or(c.PlatformVersion, platformVersion)
 	out.Authority = &eks.Authority{Data: cmp.Or(c.CA, base64.StdEncoding.EncodeToString([]byte("simulated")))}
 	out.VPC = &eks.VPC{
-		ID: "vpc-00000000000000000", ClusterSecurityGroup: "sg-00000000000000000",
-		SubnetIDs: []string{"subnet-00000000000000000", "subnet-00000000000000001"}, SecurityGroupIDs: []string{},
+		ID: cmp.Or(c.VPC, defaultVPC), ClusterSecurityGroup: "sg-00000000000000000",
+		SubnetIDs: subnetIDs(in, c), SecurityGroupIDs: []string{},
 		EndpointPublicAccess: c.Endpoint != "", EndpointPrivateAccess: true, PublicAccessCIDRs: []string{},
 	}
 	if c.Endpoint != "" {
@@ -62,12 +63,88 @@ func controlPlane(out *eks.Cluster, in edge.Scope, c Cluster) {
 	out.Network = &eks.Network{ServiceIPv4CIDR: "172.20.0.0/16", IPFamily: "ipv4"}
 	out.Access = &eks.Access{AuthenticationMode: "API"}
 	out.UpgradePolicy = &eks.UpgradePolicy{SupportType: cmp.Or(c.SupportType, "EXTENDED")}
-	out.Health = &eks.Health{Issues: []eks.Issue{}}
+	out.Health = &eks.Health{Issues: issuesOf(c.Health)}
+	if c.AutoMode {
+		autoMode(out, in)
+	}
 	if c.Tier != "" {
 		out.ControlPlaneScaling = &eks.Scaling{Tier: c.Tier}
 	}
 	if c.KeyARN != "" {
 		out.EncryptionConfig = []eks.EncryptionConfig{{Resources: []string{"secrets"}, Provider: eks.Provider{KeyARN: c.KeyARN}}}
+	}
+}
+
+// groupsOf fills in what a fleet file leaves out of a cluster's nodegroups.
+func groupsOf(in edge.Scope, cluster eks.Cluster, groups []Nodegroup) []eks.Nodegroup {
+	out := make([]eks.Nodegroup, len(groups))
+	for i, g := range groups {
+		out[i] = eks.Nodegroup{
+			Name: g.Name, Version: g.Version, Release: g.Release, AMIType: g.AMIType, Tags: g.Tags,
+			Size: eks.Size{Max: max(1, g.Nodes), Desired: g.Nodes}, Status: cmp.Or(g.Status, "ACTIVE"),
+			Subnets: cluster.VPC.SubnetIDs, Health: eks.Health{Issues: issuesOf(g.Health)},
+		}
+		if g.Status == "" && len(g.Health) > 0 {
+			out[i].Status = "DEGRADED"
+		}
+		out[i].Complete(in, cluster, cluster.CreatedAt.Time)
+	}
+	return out
+}
+
+func issuesOf(issues []Issue) []eks.Issue {
+	out := make([]eks.Issue, len(issues))
+	for i, issue := range issues {
+		out[i] = eks.Issue{Code: issue.Code, Message: issue.Message, ResourceIDs: slices.Concat([]string{}, issue.Resources)}
+	}
+	return out
+}
+
+func errorsOf(issues []Issue) []eks.UpdateError {
+	out := make([]eks.UpdateError, len(issues))
+	for i, issue := range issues {
+		out[i] = eks.UpdateError{Code: issue.Code, Message: issue.Message, ResourceIDs: slices.Concat([]string{}, issue.Resources)}
+	}
+	return out
+}
+
+// coursesOf puts the updates of a cluster on the calendar. The one that it got
+// its version by comes first.
+func coursesOf(c Cluster, origin time.Time, usual eks.Durations) []eks.Course {
+	var courses []eks.Course
+	if !c.UpgradedAt.IsZero() {
+		courses = append(courses, eks.Course{
+			Type: "VersionUpdate", Params: versionParam(c.Version),
+			Began: c.UpgradedAt.Add(-usual.ControlPlane), Ends: c.UpgradedAt,
+		})
+	}
+	for _, u := range c.Updates {
+		takes := usual.ControlPlane
+		if u.Nodegroup != "" {
+			takes = usual.Nodegroup
+		}
+		if u.Takes != nil {
+			takes = *u.Takes
+		}
+		courses = append(courses, eks.Course{
+			Type: cmp.Or(u.Type, "VersionUpdate"), Nodegroup: u.Nodegroup, Params: versionParam(u.Version),
+			Began: origin.Add(u.At), Ends: origin.Add(u.At + takes), Errors: errorsOf(u.Errors),
+		})
+	}
+	return courses
+}
+
+func versionParam(version string) []eks.Param {
+	if version == "" {
+		return []eks.Param{}
+	}
+	return []eks.Param{{Type: "Version", Value: version}}
+}
+
+func durationsOf(f Fleet) eks.Durations {
+	return eks.Durations{
+		ControlPlane: cmp.Or(f.Durations.ControlPlane, 10*time.Minute),
+		Nodegroup:    cmp.Or(f.Durations.Nodegroup, 3*time.Minute),
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package sim is a world of AWS accounts that only the unmodified AWS SDK talks
-// to: EKS, CloudWatch and STS over HTTP, seeded from a fleet file, changed while
+// to: EKS and its neighbours over HTTP, seeded from a fleet file, changed while
 // it runs and broken on purpose. What it answers is held against AWS's own API
 // model; how clusters behave is our reading of the documentation, not AWS. It
 // verifies no signature and no policy, and nothing in it belongs in a deployment.
@@ -7,24 +7,36 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim/cloudwatch"
+	"github.com/eks-steward/eks-steward/internal/sim/ec2"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
 	"github.com/eks-steward/eks-steward/internal/sim/eks"
+	"github.com/eks-steward/eks-steward/internal/sim/kms"
+	"github.com/eks-steward/eks-steward/internal/sim/quotas"
 	"github.com/eks-steward/eks-steward/internal/sim/sts"
+	"github.com/eks-steward/eks-steward/internal/sim/tagging"
 )
 
 // A World is many accounts in many regions. All of it may be used and changed
 // concurrently.
 type World struct {
-	now     func() time.Time
-	edge    *edge.Edge
-	eks     *eks.Service
-	metrics *cloudwatch.Service
-	sts     *sts.Service
+	now       func() time.Time
+	durations eks.Durations
+	edge      *edge.Edge
+	eks       *eks.Service
+	metrics   *cloudwatch.Service
+	sts       *sts.Service
+	ec2       *ec2.Service
+	kms       *kms.Service
+	tagging   *tagging.Service
+	quotas    *quotas.Service
 }
 
 // New makes a world out of a fleet. Its start is what now says at this moment;
@@ -36,10 +48,14 @@ func New(f Fleet, now func() time.Time) (*World, error) {
 	}
 	e := edge.New(f.Home)
 	w := &World{
-		now: now, edge: e,
-		eks:     eks.New(now, versionsOf(f), tiersOf(f)),
+		now: now, edge: e, durations: durationsOf(f),
+		eks:     eks.New(now, versionsOf(f), tiersOf(f), releasesOf(f), durationsOf(f)),
 		metrics: cloudwatch.New(now),
 		sts:     sts.New(e.Bind),
+		ec2:     ec2.New(),
+		kms:     kms.New(now),
+		tagging: tagging.New(),
+		quotas:  quotas.New(),
 	}
 	w.sts.PutAccount(f.Home, nil)
 	for _, a := range f.Accounts {
@@ -63,6 +79,7 @@ func (w *World) settle(a Account) error {
 		case DeniedByPolicy:
 			w.edge.Faults.DenyByPolicy(a.ID, r.Name)
 		}
+		w.surround(edge.Scope{Account: a.ID, Region: r.Name}, r)
 		for _, c := range r.Clusters {
 			if err := w.Add(a.ID, r.Name, c); err != nil {
 				return err
@@ -75,12 +92,16 @@ func (w *World) settle(a Account) error {
 // Handler serves all services at one address; a request goes to the service that
 // it was signed for. It is what AWS_ENDPOINT_URL may name.
 func (w *World) Handler() http.Handler {
-	services := map[string]http.Handler{"eks": w.EKS(), "monitoring": w.CloudWatch(), "sts": w.STS()}
+	services := map[string]http.Handler{
+		"eks": w.EKS(), "monitoring": w.CloudWatch(), "sts": w.STS(),
+		"ec2": w.EC2(), "kms": w.KMS(), "tagging": w.Tagging(), "servicequotas": w.Quotas(),
+	}
+	names := strings.Join(slices.Sorted(maps.Keys(services)), ", ")
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		name := edge.SigningName(r)
 		h, ok := services[name]
 		if !ok {
-			http.Error(rw, fmt.Sprintf("no service is simulated for requests signed for %q: want eks, monitoring or sts", name), http.StatusNotImplemented)
+			http.Error(rw, fmt.Sprintf("no service is simulated for requests signed for %q: want one of %s", name, names), http.StatusNotImplemented)
 			return
 		}
 		h.ServeHTTP(rw, r)
@@ -96,6 +117,18 @@ func (w *World) CloudWatch() http.Handler { return w.metrics.Handler(w.edge) }
 // STS serves the STS API alone.
 func (w *World) STS() http.Handler { return w.sts.Handler(w.edge) }
 
+// EC2 serves the EC2 API alone.
+func (w *World) EC2() http.Handler { return w.ec2.Handler(w.edge) }
+
+// KMS serves the KMS API alone.
+func (w *World) KMS() http.Handler { return w.kms.Handler(w.edge) }
+
+// Tagging serves the Resource Groups Tagging API alone.
+func (w *World) Tagging() http.Handler { return w.tagging.Handler(w.edge) }
+
+// Quotas serves the Service Quotas API alone.
+func (w *World) Quotas() http.Handler { return w.quotas.Handler(w.edge) }
+
 // Add puts a cluster into a region, or replaces the one of its name, metrics
 // included. Points of its etcd are counted from now.
 func (w *World) Add(account, region string, c Cluster) error {
@@ -105,6 +138,13 @@ func (w *World) Add(account, region string, c Cluster) error {
 	in := edge.Scope{Account: account, Region: region}
 	described := describe(in, c, w.now())
 	w.eks.Put(in, described)
+	if err := w.eks.PutNodegroups(in, c.Name, groupsOf(in, described, c.Nodegroups)...); err != nil {
+		return err
+	}
+	w.eks.PutUpdates(in, c.Name, coursesOf(c, w.now(), w.durations)...)
+	w.eks.PutAddons(in, c.Name, addonsOf(c, described.CreatedAt.Time))
+	w.eks.PutInsights(in, c.Name, insightsOf(c, w.now()))
+	w.ec2.Put(in, subnetsOf(in, c)...)
 	w.metrics.Put(in, c.Name, storageOf(c.Etcd, c.CreatedAt, w.now()))
 	return nil
 }
@@ -138,7 +178,25 @@ func (w *World) Admit(id fleet.ClusterID, principalARN string, groups ...string)
 	if _, ok := w.eks.Cluster(in, id.Name); !ok {
 		return fmt.Errorf("admit %s: there is no cluster %s", principalARN, id)
 	}
-	w.eks.Admit(in, id.Name, principalARN, groups...)
+	return w.eks.Admit(in, id.Name, principalARN, groups...)
+}
+
+// FailUpdate makes the next update of a cluster, or of one of its nodegroups,
+// end as Failed.
+func (w *World) FailUpdate(id fleet.ClusterID, why ...Issue) {
+	w.eks.Fail(edge.Scope{Account: id.Account, Region: id.Region}, id.Name, errorsOf(why)...)
+}
+
+// A Mirror is a real cluster that follows a simulated one.
+type Mirror = eks.Mirror
+
+// Couple makes a real cluster follow the access entries and nodegroups of a
+// simulated one, beginning with those that are there, until Remove. What
+// DescribeCluster says of the real one is in the Cluster's Endpoint and CA.
+func (w *World) Couple(id fleet.ClusterID, m Mirror) error {
+	if err := w.eks.Couple(edge.Scope{Account: id.Account, Region: id.Region}, id.Name, m); err != nil {
+		return fmt.Errorf("couple cluster %s: %w", id, err)
+	}
 	return nil
 }
 

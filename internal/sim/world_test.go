@@ -11,7 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
@@ -75,6 +79,18 @@ func (r *rig) cloudwatch(region string) *cloudwatch.Client {
 }
 
 func (r *rig) sts(region string) *sts.Client { return sts.NewFromConfig(r.config(region)) }
+
+func (r *rig) ec2(region string) *ec2.Client { return ec2.NewFromConfig(r.config(region)) }
+
+func (r *rig) kms(region string) *kms.Client { return kms.NewFromConfig(r.config(region)) }
+
+func (r *rig) tagging(region string) *resourcegroupstaggingapi.Client {
+	return resourcegroupstaggingapi.NewFromConfig(r.config(region))
+}
+
+func (r *rig) quotas(region string) *servicequotas.Client {
+	return servicequotas.NewFromConfig(r.config(region))
+}
 
 // wantCode fails the test unless err is an API error of the code.
 func wantCode(t *testing.T, err error, code string) smithy.APIError {

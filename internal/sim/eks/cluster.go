@@ -28,6 +28,8 @@ type Cluster struct {
 	Health              *Health            `json:"health,omitempty"`
 	EncryptionConfig    []EncryptionConfig `json:"encryptionConfig,omitempty"`
 	ControlPlaneScaling *Scaling           `json:"controlPlaneScalingConfig,omitempty"`
+	Compute             *Compute           `json:"computeConfig,omitempty"` // Auto Mode only, as storage
+	Storage             *Storage           `json:"storageConfig,omitempty"`
 	Connector           *Connector         `json:"connectorConfig,omitempty"`
 	Outpost             *Outpost           `json:"outpostConfig,omitempty"`
 	ID                  string             `json:"id,omitempty"` // local clusters only
@@ -54,6 +56,22 @@ type (
 	Network struct {
 		ServiceIPv4CIDR string `json:"serviceIpv4Cidr"`
 		IPFamily        string `json:"ipFamily"`
+		// LoadBalancing is whether Auto Mode makes load balancers.
+		LoadBalancing *Switch `json:"elasticLoadBalancing,omitempty"`
+	}
+	// Switch is a capability of Auto Mode; EKS turns all of them on or off at once.
+	Switch struct {
+		Enabled bool `json:"enabled"`
+	}
+	// Compute is how Auto Mode makes nodes.
+	Compute struct {
+		Enabled   bool     `json:"enabled"`
+		NodePools []string `json:"nodePools"`
+		NodeRole  string   `json:"nodeRoleArn"`
+	}
+	// Storage is whether Auto Mode makes volumes.
+	Storage struct {
+		Block Switch `json:"blockStorage"`
 	}
 	// Access is the authentication mode.
 	Access struct {

@@ -19,21 +19,38 @@ import (
 
 // Service is EKS in every account and region of a world.
 type Service struct {
-	now      func() time.Time
-	versions []Version
-	tiers    []Tier
+	now       func() time.Time
+	versions  []Version
+	tiers     []Tier
+	releases  []AddonRelease
+	durations Durations
 
-	mu       sync.RWMutex
-	clusters map[edge.Scope]map[string]Cluster
-	entries  map[place]map[string]AccessEntry // by principal
+	// writing is held by one change at a time, from its check to its effect on a
+	// real cluster, which may take a while; mu only around the memory below, so
+	// that reads go on meanwhile.
+	writing sync.Mutex
+
+	mu         sync.RWMutex
+	clusters   map[edge.Scope]map[string]Cluster
+	entries    map[place]map[string]AccessEntry // by principal
+	nodegroups map[place]map[string]nodegroup
+	updates    map[place][]update // in the order of their ids
+	failures   map[place][]UpdateError
+	mirrors    map[place]Mirror
+	addons     map[place][]Addon   // by name
+	insights   map[place][]Insight // by id
+	made       int                 // ids that were handed out
 }
 
 // New makes a service that offers the given Kubernetes versions, newest last,
-// and control-plane scaling tiers.
-func New(now func() time.Time, versions []Version, tiers []Tier) *Service {
+// control-plane scaling tiers and add-on releases, newest first, and takes its
+// time for changes.
+func New(now func() time.Time, versions []Version, tiers []Tier, releases []AddonRelease, durations Durations) *Service {
 	return &Service{
-		now: now, versions: versions, tiers: tiers,
+		now: now, versions: versions, tiers: tiers, releases: releases, durations: durations,
 		clusters: map[edge.Scope]map[string]Cluster{}, entries: map[place]map[string]AccessEntry{},
+		nodegroups: map[place]map[string]nodegroup{}, updates: map[place][]update{}, failures: map[place][]UpdateError{},
+		mirrors: map[place]Mirror{}, addons: map[place][]Addon{}, insights: map[place][]Insight{},
 	}
 }
 
@@ -47,22 +64,35 @@ func (s *Service) Put(in edge.Scope, c Cluster) {
 	s.clusters[in][c.Name] = c
 }
 
-// Cluster finds a cluster.
+// Cluster finds a cluster, as its updates have made it by now.
 func (s *Service) Cluster(in edge.Scope, name string) (Cluster, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	c, ok := s.clusters[in][name]
-	return c, ok
+	return updated(c, s.updates[place{in, name}], s.now()), ok
 }
 
-// Remove takes a cluster away, with its access entries, and says whether there
-// was one.
+// place is where the parts of a cluster are kept.
+type place struct {
+	edge.Scope
+	cluster string
+}
+
+// Remove takes a cluster away with everything in it, and says whether there was
+// one. A real cluster behind it is left as it is.
 func (s *Service) Remove(in edge.Scope, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok := s.clusters[in][name]
 	delete(s.clusters[in], name)
-	delete(s.entries, place{in, name})
+	at := place{in, name}
+	delete(s.entries, at)
+	delete(s.nodegroups, at)
+	delete(s.updates, at)
+	delete(s.failures, at)
+	delete(s.mirrors, at)
+	delete(s.addons, at)
+	delete(s.insights, at)
 	return ok
 }
 
@@ -89,21 +119,31 @@ type operation struct {
 	run      func(*Service, edge.Call, request) (any, error)
 }
 
-var operations = slices.Concat(clusterOperations, versionOperations, accessOperations)
+var operations = slices.Concat(clusterOperations, versionOperations, accessOperations, nodegroupOperations, updateOperations, addonOperations, insightOperations)
 
 // A request is what an operation reads of HTTP.
 type request struct {
 	path  map[string]string
 	query url.Values
+	body  []byte
 }
 
-func (s *Service) route(r *http.Request, _ []byte) (edge.Operation, error) {
+// decode reads the body of a request.
+func decode[T any](r request) (T, error) {
+	var v T
+	if err := json.Unmarshal(r.body, &v); err != nil {
+		return v, &edge.Refusal{Status: http.StatusBadRequest, Code: "SerializationException", Message: "The request cannot be read: " + err.Error()}
+	}
+	return v, nil
+}
+
+func (s *Service) route(r *http.Request, body []byte) (edge.Operation, error) {
 	for _, op := range operations {
 		path, ok := match(op.path, r.URL.EscapedPath())
 		if !ok || op.method != r.Method {
 			continue
 		}
-		req := request{path: path, query: r.URL.Query()}
+		req := request{path: path, query: r.URL.Query(), body: body}
 		return s.operation(op, req), nil
 	}
 	return edge.Operation{}, &edge.Refusal{Status: http.StatusNotFound, Code: "UnknownOperationException", Message: "The simulator does not know " + r.Method + " " + r.URL.Path}
@@ -169,6 +209,22 @@ func refuse(r *edge.Refusal, _ string) edge.Response {
 func invalid(message string) *edge.Refusal {
 	return &edge.Refusal{Status: http.StatusBadRequest, Code: "InvalidParameterException", Message: message}
 }
+
+func wrongState(message string) *edge.Refusal {
+	return &edge.Refusal{Status: http.StatusBadRequest, Code: "InvalidRequestException", Message: message}
+}
+
+// inUse names the cluster, and its nodegroup where the refusal is about one.
+func inUse(message, cluster, nodegroup string) *edge.Refusal {
+	members := map[string]string{"clusterName": cluster}
+	if nodegroup != "" {
+		members["nodegroupName"] = nodegroup
+	}
+	return &edge.Refusal{Status: http.StatusConflict, Code: "ResourceInUseException", Message: message, Members: members}
+}
+
+// someID stands where ARNs and names have an id that means nothing.
+const someID = "00000000-0000-4000-8000-000000000000"
 
 // Time is a moment as restJson1 writes it: seconds since 1970, with fractions.
 type Time struct{ time.Time }
