@@ -11,49 +11,68 @@ import (
 	"github.com/eks-steward/eks-steward/internal/kubeapi"
 )
 
-type object map[string]any
+// object is as much of a role or a binding as says who may do what.
+type object struct {
+	Kind     string
+	Metadata struct{ Name, Namespace string }
+	Rules    []rule
+	RoleRef  struct{ Kind, Name string } `yaml:"roleRef"`
+	Subjects []struct{ Kind, Name string }
+}
 
-// TestTheManifestLetsTheGroupReadMetricsAndNothingElse holds what is shipped
-// against what the errors and the documentation name.
-func TestTheManifestLetsTheGroupReadMetricsAndNothingElse(t *testing.T) {
-	var role struct {
-		Kind     string
-		Metadata object
-		Rules    []struct {
-			NonResourceURLs []string `yaml:"nonResourceURLs"`
-			Verbs           []string
-			APIGroups       []string `yaml:"apiGroups"`
-			Resources       []string
-		}
-	}
-	var binding struct {
-		Kind     string
-		RoleRef  object `yaml:"roleRef"`
-		Subjects []object
+type rule struct {
+	NonResourceURLs []string `yaml:"nonResourceURLs"`
+	APIGroups       []string `yaml:"apiGroups"`
+	Resources       []string
+	ResourceNames   []string `yaml:"resourceNames"`
+	Verbs           []string
+}
+
+// TestTheManifestLetsTheGroupReadWhatIsReadAndNothingElse holds what is shipped
+// against what is asked for. That it is enough a real API server says, in
+// e2e/cluster.
+func TestTheManifestLetsTheGroupReadWhatIsReadAndNothingElse(t *testing.T) {
+	get, list := []string{"get"}, []string{"list"}
+	want := map[string][]rule{
+		"ClusterRole": {
+			{NonResourceURLs: []string{"/metrics"}, Verbs: get},
+			{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: list},
+			{APIGroups: []string{"velero.io"}, Resources: []string{"backups"}, Verbs: list},
+		},
+		"Role": {
+			{APIGroups: []string{"apps"}, Resources: []string{"daemonsets"}, ResourceNames: []string{"kube-proxy"}, Verbs: get},
+			{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{"kube-proxy-config"}, Verbs: get},
+		},
 	}
 	text, err := os.ReadFile("../../manifests/steward-reader.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second, ok := strings.Cut(string(text), "\n---\n")
-	if !ok || strings.Contains(second, "\n---") {
-		t.Fatal("the manifest holds more or less than two objects")
+	bound := map[string]int{}
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		var o object
+		if err := yaml.Unmarshal([]byte(document), &o); err != nil {
+			t.Fatal(err)
+		}
+		if namespaced := strings.TrimSuffix(o.Kind, "Binding") == "Role"; namespaced != (o.Metadata.Namespace == "kube-system") {
+			t.Errorf("%s %s is in namespace %q", o.Kind, o.Metadata.Name, o.Metadata.Namespace)
+		}
+		switch o.Kind {
+		case "ClusterRole", "Role":
+			if !reflect.DeepEqual(o.Rules, want[o.Kind]) {
+				t.Errorf("rules of the %s: %+v, want %+v", o.Kind, o.Rules, want[o.Kind])
+			}
+		case "ClusterRoleBinding", "RoleBinding":
+			bound[o.RoleRef.Kind]++
+			if o.RoleRef.Kind+"Binding" != o.Kind || o.RoleRef.Name != "steward-reader" || len(o.Subjects) != 1 || o.Subjects[0].Kind != "Group" || o.Subjects[0].Name != kubeapi.Group {
+				t.Errorf("%s binds %v to %v: want the group %s", o.Kind, o.RoleRef, o.Subjects, kubeapi.Group)
+			}
+		default:
+			t.Errorf("the manifest holds a %s", o.Kind)
+		}
 	}
-	if err := yaml.Unmarshal([]byte(first), &role); err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal([]byte(second), &binding); err != nil {
-		t.Fatal(err)
-	}
-	if role.Kind != "ClusterRole" || binding.Kind != "ClusterRoleBinding" || binding.RoleRef["name"] != role.Metadata["name"] {
-		t.Errorf("%s %v is bound by %s to %v", role.Kind, role.Metadata["name"], binding.Kind, binding.RoleRef["name"])
-	}
-	if len(role.Rules) != 1 || len(role.Rules[0].Resources)+len(role.Rules[0].APIGroups) != 0 ||
-		!reflect.DeepEqual(role.Rules[0].NonResourceURLs, []string{"/metrics"}) || !reflect.DeepEqual(role.Rules[0].Verbs, []string{"get"}) {
-		t.Errorf("rules %+v: want get of /metrics and nothing else", role.Rules)
-	}
-	if len(binding.Subjects) != 1 || binding.Subjects[0]["kind"] != "Group" || binding.Subjects[0]["name"] != kubeapi.Group {
-		t.Errorf("subjects %v: want the group %s", binding.Subjects, kubeapi.Group)
+	if bound["ClusterRole"] != 1 || bound["Role"] != 1 {
+		t.Errorf("bound %v times: want each role once", bound)
 	}
 }
 
@@ -73,7 +92,7 @@ func TestTheDocumentationNamesTheGroupAndEveryKind(t *testing.T) {
 		kubeapi.Refused, kubeapi.TimedOut, kubeapi.Broken, kubeapi.BadPage,
 	}
 	for _, kind := range kinds {
-		sentence := (&kubeapi.Unreachable{Kind: kind, Cluster: web}).Error()
+		sentence := (&kubeapi.Unreachable{Kind: kind, Cluster: web, Path: "..."}).Error()
 		said, remedy, _ := strings.Cut(strings.TrimPrefix(sentence, "the API server of "+web.String()+" "), ": ")
 		if said == "" || remedy == "" || !strings.Contains(string(text), "| "+said+" |") {
 			t.Errorf("docs/kubernetes-access.md has no row for %q", sentence)

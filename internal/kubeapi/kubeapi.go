@@ -1,8 +1,8 @@
-// Package kubeapi reads one cluster's API server: today its /metrics page, as
-// whom the cluster's access entries let in. It tells apart every way in which an
-// API server cannot be read, so that a finding can say what to do. It decides
-// nothing about a cluster, writes nothing to it, and neither keeps nor shows a
-// token.
+// Package kubeapi reads one cluster's API server as whom the cluster's access
+// entries let in: its /metrics page itself, its objects for package objects. It
+// tells apart every way in which an API server cannot be read, so that a finding
+// can say what to do. It decides nothing about a cluster, writes nothing to it,
+// and neither keeps nor shows a token.
 package kubeapi
 
 import (
@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -40,8 +41,8 @@ type Endpoint struct {
 }
 
 // The most that is read of one answer in bytes (its header, its page as sent,
-// its page as decompressed), and the most time for it with every retry. Pages of
-// large clusters are tens of megabytes, compressed to a twentieth.
+// its page as decompressed), and the most time for a page with every retry. Pages
+// of large clusters are tens of megabytes, compressed to a twentieth.
 const (
 	maxHeader = 64 << 10
 	maxSent   = 64 << 20
@@ -49,11 +50,14 @@ const (
 	deadline  = 30 * time.Second
 )
 
+// page is the path of the page of metrics.
+const page = "/metrics"
+
 // Client reads one API server. It trusts the cluster's own CA and nothing else,
 // follows no redirect, and keeps no connection.
 type Client struct {
 	endpoint Endpoint
-	metrics  string // URL
+	url      *url.URL // of the endpoint
 	http     *http.Client
 	tokens   Tokens
 }
@@ -91,7 +95,7 @@ func New(e Endpoint, tokens Tokens, options ...Option) (*Client, error) {
 	}
 	return &Client{
 		endpoint: e,
-		metrics:  u.JoinPath("metrics").String(),
+		url:      u,
 		tokens:   tokens,
 		http: &http.Client{
 			Transport: t,
@@ -115,29 +119,44 @@ func pool(ca string) (*x509.CertPool, error) {
 func (c *Client) Metrics(ctx context.Context, want ...metrics.Family) (metrics.Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	var page metrics.Page
-	err := c.read(ctx, func(body io.Reader) error {
-		var err error
-		page, err = metrics.Scan(metrics.Capped(body, maxPage), want...)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url.JoinPath(page).String(), nil)
+	if err != nil {
+		return metrics.Page{}, c.unreachable(page, err).Trouble()
+	}
+	request.Header.Set("Accept", "text/plain;version=0.0.4")
+	request.Header.Set("Accept-Encoding", "gzip")
+	response, err := c.send(request)
+	if err != nil {
+		return metrics.Page{}, err
+	}
+	defer response.Body.Close()
+	var read metrics.Page
+	err = decompressed(response, func(body io.Reader) (err error) {
+		read, err = metrics.Scan(metrics.Capped(body, maxPage), want...)
 		return err
 	})
-	return page, err
+	if err != nil { // a page that was read in part is no page
+		return metrics.Page{}, c.unreachable(page, err).Trouble()
+	}
+	return read, nil
 }
 
-// read asks until there is a page, an answer that another try does not change,
-// or no time for one.
-func (c *Client) read(ctx context.Context, scan func(io.Reader) error) error {
+// send asks until there is an answer, a refusal that another try does not change,
+// or no time for one. Answers are those of status 200, and of the statuses that
+// the caller understands. The error is a *fleet.Trouble.
+func (c *Client) send(request *http.Request, understood ...int) (*http.Response, error) {
+	ctx := request.Context()
 	var skew time.Duration // of the server's clock, once it was needed
 	corrected := false
 	for attempt := 1; ; attempt++ {
 		token, err := c.tokens.Token(ctx, c.endpoint.Cluster.Name, time.Now().Add(skew))
 		if err != nil {
-			return fleet.TroubleOf(fmt.Errorf("mint a token for cluster %s: %w", c.endpoint.Cluster, err))
+			return nil, fleet.TroubleOf(fmt.Errorf("mint a token for cluster %s: %w", c.endpoint.Cluster, err))
 		}
-		u := c.try(ctx, token, scan)
+		response, u := c.try(request, token, understood)
 		switch {
 		case u == nil:
-			return nil
+			return response, nil
 		case u.Kind == Unauthorized && corrected:
 			u.Kind = ClockSkew
 		case u.Kind == Unauthorized && u.skewed():
@@ -145,33 +164,25 @@ func (c *Client) read(ctx context.Context, scan func(io.Reader) error) error {
 			continue
 		}
 		if pause := u.pause(attempt); !u.passing() || attempt == attempts || !sleep(ctx, pause) {
-			return u.trouble()
+			return nil, u.Trouble()
 		}
 	}
 }
 
-// try asks once. A page that was read in part is no page: u is not nil then.
-func (c *Client) try(ctx context.Context, token string, scan func(io.Reader) error) *Unreachable {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.metrics, nil)
-	if err != nil {
-		return c.unreachable(err)
-	}
+// try asks once.
+func (c *Client) try(request *http.Request, token string, understood []int) (*http.Response, *Unreachable) {
+	request = request.Clone(request.Context()) // the token stays in here
 	request.Header.Set("Authorization", "Bearer "+token)
-	request.Header.Set("Accept", "text/plain;version=0.0.4")
-	request.Header.Set("Accept-Encoding", "gzip")
 	request.Header.Set("User-Agent", "eks-steward")
 	response, err := c.http.Do(request)
 	if err != nil {
-		return c.unreachable(err)
+		return nil, c.unreachable(request.URL.Path, err)
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return c.refused(response, time.Now())
+	if response.StatusCode != http.StatusOK && !slices.Contains(understood, response.StatusCode) {
+		response.Body.Close()
+		return nil, c.refused(response, time.Now())
 	}
-	if err := decompressed(response, scan); err != nil {
-		return c.unreachable(err)
-	}
-	return nil
+	return response, nil
 }
 
 func decompressed(response *http.Response, scan func(io.Reader) error) error {

@@ -9,13 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -23,6 +20,7 @@ import (
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/kubeapi"
+	"github.com/eks-steward/eks-steward/internal/kubeapi/inmemory"
 	"github.com/eks-steward/eks-steward/internal/kubeapi/metrics"
 )
 
@@ -30,80 +28,10 @@ var web = fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: "w
 
 const page = "apiserver_storage_size_bytes{storage_cluster_id=\"etcd-0\"} 6.1e+09\n"
 
-// server is an API server in memory: under a fake clock nothing may wait for the
-// network.
-type server struct {
-	*httptest.Server
-	conns  chan net.Conn
-	done   chan struct{}
-	closed sync.Once
-
-	mu       sync.Mutex
-	requests []*http.Request
-}
-
-// serve starts one that ends with the test.
-func serve(t *testing.T, handle http.HandlerFunc) *server {
+// serve starts an API server that ends with the test.
+func serve(t *testing.T, handle http.HandlerFunc) *inmemory.Server {
 	t.Helper()
-	s := &server{conns: make(chan net.Conn), done: make(chan struct{})}
-	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		s.requests = append(s.requests, r)
-		s.mu.Unlock()
-		handle(w, r)
-	}))
-	s.Listener.Close()
-	s.Listener = s
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // broken handshakes are meant
-	s.StartTLS()
-	t.Cleanup(s.Server.Close)
-	return s
-}
-
-func (s *server) Accept() (net.Conn, error) {
-	select {
-	case c := <-s.conns:
-		return c, nil
-	case <-s.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (s *server) Close() error {
-	s.closed.Do(func() { close(s.done) })
-	return nil
-}
-
-func (s *server) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 443} }
-
-func (s *server) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case s.conns <- hasty{there}:
-		return hasty{here}, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (s *server) endpoint() kubeapi.Endpoint {
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	return kubeapi.Endpoint{Cluster: web, URL: "https://example.com", CA: base64.StdEncoding.EncodeToString(ca)}
-}
-
-// hasty does not wait until its goodbye is read. A pipe holds nothing, and both
-// ends may say goodbye at once; TLS sets a deadline for nothing else.
-type hasty struct{ net.Conn }
-
-func (h hasty) SetWriteDeadline(time.Time) error {
-	return h.Conn.SetWriteDeadline(time.Now())
-}
-
-// asked is how many requests came.
-func (s *server) asked() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.requests)
+	return inmemory.Serve(t, handle)
 }
 
 // secret is what no error may show.
@@ -116,9 +44,9 @@ func (k tokens) Token(_ context.Context, cluster string, now time.Time) (string,
 	return fmt.Sprintf("%s.%s.%d", secret, cluster, now.Unix()), k.err
 }
 
-func connect(t *testing.T, s *server) *kubeapi.Client {
+func connect(t *testing.T, s *inmemory.Server) *kubeapi.Client {
 	t.Helper()
-	return dialled(t, s.endpoint(), s.dial)
+	return dialled(t, s.Endpoint(web), s.Dial)
 }
 
 func dialled(t *testing.T, e kubeapi.Endpoint, dial func(context.Context, string, string) (net.Conn, error)) *kubeapi.Client {
@@ -235,7 +163,7 @@ func TestFault_43_StatusesAreToldApart(t *testing.T) {
 				if u.Kind != tt.kind || u.Status != tt.status || !strings.Contains(u.Error(), tt.word) {
 					t.Errorf("%s: %v", u.Kind, u)
 				}
-				if n := s.asked(); n != tt.asked {
+				if n := s.Asked(); n != tt.asked {
 					t.Errorf("asked %d times, want %d", n, tt.asked)
 				}
 				if waited := time.Since(begin); waited != tt.waited {
@@ -263,7 +191,7 @@ func TestFault_43_WhatPassesIsReadInTheEnd(t *testing.T) {
 			t.Error(err)
 		}
 		seen := map[string]bool{}
-		for _, r := range s.requests {
+		for _, r := range s.Requests() {
 			seen[r.Header.Get("Authorization")] = true
 		}
 		if len(seen) != 3 {
@@ -305,7 +233,7 @@ func TestFault_38_WrongClockIsCorrectedOnce(t *testing.T) {
 				} else if u := failure(t, c); u.Kind != tt.kind {
 					t.Errorf("%s: %v", u.Kind, u)
 				}
-				if n := s.asked(); n != tt.asked {
+				if n := s.Asked(); n != tt.asked {
 					t.Errorf("asked %d times, want %d", n, tt.asked)
 				}
 			})
@@ -336,9 +264,9 @@ func TestFault_42_ConnectionsThatFailAreToldApart(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t, body)
 				begin := time.Now()
-				u := failure(t, dialled(t, s.endpoint(), func(context.Context, string, string) (net.Conn, error) { return nil, tt.err }))
-				if u.Kind != tt.kind || !errors.Is(u, tt.kind) {
-					t.Errorf("%s: %v", u.Kind, u)
+				u := failure(t, dialled(t, s.Endpoint(web), func(context.Context, string, string) (net.Conn, error) { return nil, tt.err }))
+				if u.Kind != tt.kind || !errors.Is(u, tt.kind) || errors.Is(u.Trouble(), fleet.Private) != (tt.kind == kubeapi.Private) {
+					t.Errorf("%s: %v", u.Kind, u.Trouble())
 				}
 				if took := time.Since(begin); took != tt.took {
 					t.Errorf("took %s", took)
@@ -359,21 +287,21 @@ func TestFault_42_StrangersCertificateIsRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			e := own.endpoint()
+			e := own.Endpoint(web)
 			tt.change(&e)
-			if u := failure(t, dialled(t, e, own.dial)); u.Kind != tt.kind {
+			if u := failure(t, dialled(t, e, own.Dial)); u.Kind != tt.kind {
 				t.Errorf("%s: %v", u.Kind, u)
 			}
 		})
 	}
-	if n := own.asked(); n != 0 {
+	if n := own.Asked(); n != 0 {
 		t.Errorf("the token was sent %d times", n)
 	}
 }
 
 func TestFault_42_WhatDoesNotSpeakTLSIsToldApart(t *testing.T) {
 	s := serve(t, body)
-	u := failure(t, dialled(t, s.endpoint(), func(context.Context, string, string) (net.Conn, error) {
+	u := failure(t, dialled(t, s.Endpoint(web), func(context.Context, string, string) (net.Conn, error) {
 		here, there := net.Pipe()
 		go func() {
 			defer there.Close()
@@ -482,17 +410,17 @@ func TestFault_45_AnswerThatIsNoPageIsUnknown(t *testing.T) {
 func TestATokenThatCannotBeMintedIsTheRolesTrouble(t *testing.T) {
 	s := serve(t, body)
 	role := &fleet.Trouble{Kind: fleet.Unreachable, Action: "sts:AssumeRole", Err: errors.New("no")}
-	c, err := kubeapi.New(s.endpoint(), tokens{role}, kubeapi.Dial(s.dial))
+	c, err := kubeapi.New(s.Endpoint(web), tokens{role}, kubeapi.Dial(s.Dial))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Metrics(t.Context()); !errors.Is(err, fleet.Unreachable) || s.asked() != 0 {
-		t.Errorf("error %v, %d requests", err, s.asked())
+	if _, err := c.Metrics(t.Context()); !errors.Is(err, fleet.Unreachable) || s.Asked() != 0 {
+		t.Errorf("error %v, %d requests", err, s.Asked())
 	}
 }
 
 func TestAnEndpointThatIsNoneIsRefused(t *testing.T) {
-	good := serve(t, body).endpoint()
+	good := serve(t, body).Endpoint(web)
 	tests := map[string]kubeapi.Endpoint{
 		"not there yet":         {Cluster: web, CA: good.CA},
 		"without TLS":           {Cluster: web, URL: "http://example.com", CA: good.CA},

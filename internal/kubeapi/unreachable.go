@@ -23,6 +23,7 @@ import (
 type Unreachable struct {
 	Kind       Kind
 	Cluster    fleet.ClusterID
+	Path       string        // what was asked for, such as /metrics
 	Status     int           // of the HTTP answer; 0 when there was none
 	RetryAfter time.Duration // that the server asked for; 0 when it did not
 	Err        error         // what was seen, without a token; nil when the status says it all
@@ -53,10 +54,10 @@ const (
 )
 
 // remedies says for each kind what is wrong and what to do, after "the API
-// server of <cluster> ".
+// server of <cluster> ". {path} is what was asked for.
 var remedies = map[Kind]string{
 	Unauthorized: "does not know the caller: create an access entry for the role that reads the cluster (docs/kubernetes-access.md), and see that the cluster's authentication mode includes API",
-	Forbidden:    "does not let the caller read /metrics: apply manifests/steward-reader.yaml, and see that the access entry names the group " + Group,
+	Forbidden:    "does not let the caller read {path}: apply manifests/steward-reader.yaml, and see that the access entry names the group " + Group,
 	Throttled:    "has too many requests: nothing to do if it passes; if it stays, see which clients load it",
 	ServerFailed: "failed: nothing to do if it passes; if it stays, see the cluster's health in the EKS console",
 	Redirected:   "redirects elsewhere, which is not followed: see that nothing stands between, such as a proxy that asks for a login",
@@ -69,13 +70,13 @@ var remedies = map[Kind]string{
 	Refused:      "refused the connection: see that the endpoint is that of DescribeCluster and that no firewall stands between",
 	TimedOut:     "gave no whole answer in time: see that the endpoint's public access list holds this caller's address",
 	Broken:       "could not be reached: nothing to do if it passes; if it stays, see the network between",
-	BadPage:      "gave an answer that cannot be read as metrics: see that nothing stands between that answers for it",
+	BadPage:      "gave an answer that cannot be read: see that nothing stands between that answers for it",
 }
 
 func (k Kind) Error() string { return string(k) }
 
 func (u *Unreachable) Error() string {
-	s := fmt.Sprintf("the API server of %s %s", u.Cluster, remedies[u.Kind])
+	s := fmt.Sprintf("the API server of %s %s", u.Cluster, strings.Replace(remedies[u.Kind], "{path}", u.Path, 1))
 	var seen []string
 	if u.Status != 0 {
 		seen = append(seen, fmt.Sprintf("HTTP status %d", u.Status))
@@ -100,9 +101,9 @@ func (u *Unreachable) Is(target error) bool {
 	return ok && u.Kind == kind
 }
 
-// trouble says it in the fleet's words. A Trouble of kind Unreachable is a role
+// Trouble says it in the fleet's words. A Trouble of kind Unreachable is a role
 // that cannot be assumed, which this never is.
-func (u *Unreachable) trouble() *fleet.Trouble {
+func (u *Unreachable) Trouble() *fleet.Trouble {
 	kind := fleet.Failed
 	switch u.Kind {
 	case Unauthorized, Forbidden:
@@ -111,8 +112,10 @@ func (u *Unreachable) trouble() *fleet.Trouble {
 		kind = fleet.Throttled
 	case ClockSkew:
 		kind = fleet.ClockSkew
+	case Private:
+		kind = fleet.Private
 	}
-	return &fleet.Trouble{Kind: kind, Action: "get /metrics", Err: u}
+	return &fleet.Trouble{Kind: kind, Action: "get " + u.Path, Err: u}
 }
 
 // attempts is how often a failure that may pass is met before it is told.
@@ -141,7 +144,7 @@ func (u *Unreachable) skewed() bool { return u.skew.Abs() > tolerance }
 
 // refused sorts an answer by its status.
 func (c *Client) refused(response *http.Response, now time.Time) *Unreachable {
-	u := &Unreachable{Cluster: c.endpoint.Cluster, Status: response.StatusCode}
+	u := &Unreachable{Cluster: c.endpoint.Cluster, Path: response.Request.URL.Path, Status: response.StatusCode}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized:
 		u.Kind = Unauthorized
@@ -177,8 +180,8 @@ func retryAfter(header string, now time.Time) time.Duration {
 }
 
 // unreachable sorts what the connection or the page's reader answered.
-func (c *Client) unreachable(err error) *Unreachable {
-	u := &Unreachable{Kind: Broken, Cluster: c.endpoint.Cluster, Err: err}
+func (c *Client) unreachable(path string, err error) *Unreachable {
+	u := &Unreachable{Kind: Broken, Cluster: c.endpoint.Cluster, Path: path, Err: err}
 	var request *url.Error
 	if errors.As(err, &request) { // its own text repeats the URL
 		u.Err = request.Err
