@@ -37,7 +37,7 @@ func (f *Fleet) Credentials(t fleet.Target) aws.CredentialsProvider {
 func (f *Fleet) AccessEntries(ctx context.Context, t fleet.Target, cluster string) ([]string, error) {
 	client := f.at(t).eks
 	var principals []string
-	err := pages("eks:ListAccessEntries", func(token *string) (*string, error) {
+	err := Pages("eks:ListAccessEntries", func(token *string) (*string, error) {
 		out, err := client.ListAccessEntries(ctx, &eks.ListAccessEntriesInput{
 			ClusterName: &cluster, MaxResults: aws.Int32(pageSize), NextToken: token,
 		})

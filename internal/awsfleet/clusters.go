@@ -23,7 +23,7 @@ const pageSize = 100
 func (f *Fleet) Clusters(ctx context.Context, t fleet.Target) ([]string, error) {
 	client := f.at(t).eks
 	var names []string
-	err := pages("eks:ListClusters", func(token *string) (*string, error) {
+	err := Pages("eks:ListClusters", func(token *string) (*string, error) {
 		out, err := client.ListClusters(ctx, &eks.ListClustersInput{
 			Include: []string{"all"}, MaxResults: aws.Int32(pageSize), NextToken: token,
 		})
@@ -62,12 +62,27 @@ func cluster(id fleet.ClusterID, c *types.Cluster) fleet.Cluster {
 		CreatedAt: aws.ToTime(c.CreatedAt),
 		Kind:      fleet.KindEKS,
 		Server:    fleet.APIServer{URL: aws.ToString(c.Endpoint)},
+
+		PlatformVersion: aws.ToString(c.PlatformVersion),
+		KeyARN:          secretsKey(c.EncryptionConfig),
+		AutoMode:        c.ComputeConfig != nil && aws.ToBool(c.ComputeConfig.Enabled),
+		Tags:            c.Tags,
 	}
 	if c.CertificateAuthority != nil {
 		known.Server.CA = aws.ToString(c.CertificateAuthority.Data)
 	}
 	if c.ResourcesVpcConfig != nil {
 		known.Server.Public = c.ResourcesVpcConfig.EndpointPublicAccess
+		known.VPC = aws.ToString(c.ResourcesVpcConfig.VpcId)
+		known.Subnets = c.ResourcesVpcConfig.SubnetIds
+	}
+	if c.UpgradePolicy != nil {
+		known.SupportType = string(c.UpgradePolicy.SupportType)
+	}
+	if c.Health != nil {
+		for _, i := range c.Health.Issues {
+			known.Health = append(known.Health, fleet.Issue{Code: string(i.Code), Message: aws.ToString(i.Message), Resources: i.ResourceIds})
+		}
 	}
 	if c.ControlPlaneScalingConfig != nil {
 		known.Tier = string(c.ControlPlaneScalingConfig.Tier)
@@ -81,13 +96,24 @@ func cluster(id fleet.ClusterID, c *types.Cluster) fleet.Cluster {
 	return known
 }
 
+// secretsKey is the ARN of the key that encrypts secrets, the only resource that
+// EKS can encrypt (EKS API, EncryptionConfig).
+func secretsKey(configs []types.EncryptionConfig) string {
+	for _, c := range configs {
+		if c.Provider != nil && aws.ToString(c.Provider.KeyArn) != "" {
+			return *c.Provider.KeyArn
+		}
+	}
+	return ""
+}
+
 // Limits reads the etcd database limits of the region's scaling tiers, in bytes.
 // standardGB is that of the standard control plane where EKS does not list it.
 // With a *fleet.Trouble come the limits that were read before it.
 func (f *Fleet) Limits(ctx context.Context, t fleet.Target, standardGB float64) (fleet.Limits, error) {
 	client := f.at(t).eks
 	listed := map[string]int64{}
-	err := pages("eks:DescribeClusterVersions", func(token *string) (*string, error) {
+	err := Pages("eks:DescribeClusterVersions", func(token *string) (*string, error) {
 		out, err := client.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{
 			MaxResults: aws.Int32(pageSize), NextToken: token,
 		})

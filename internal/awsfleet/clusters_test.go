@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -43,7 +44,7 @@ func TestFault_01_ThrottledPageIsResumedWithItsToken(t *testing.T) {
 			}
 			return names("", "web")
 		})
-		got, err := f.Clusters(passing{t.Context()}, target)
+		got, err := f.Clusters(t.Context(), target)
 		if err != nil || !slices.Equal(got, []string{"api", "web"}) {
 			t.Fatalf("got %q, %v", got, err)
 		}
@@ -65,7 +66,7 @@ func TestFault_01_ExhaustedThrottlingReturnsWhatWasListedWithTheTrouble(t *testi
 			}
 			return eksError(400, "ThrottlingException", "Rate exceeded")
 		})
-		got, err := f.Clusters(passing{t.Context()}, target)
+		got, err := f.Clusters(t.Context(), target)
 		if tr := trouble(t, err, fleet.Throttled); tr.Action != "eks:ListClusters" {
 			t.Errorf("action %s", tr.Action)
 		}
@@ -90,7 +91,7 @@ func TestRetriesStopAtTheDeadline(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				defer cancel()
 				start := time.Now()
-				_, err := f.Clusters(passing{ctx}, target)
+				_, err := f.Clusters(ctx, target)
 				trouble(t, err, fleet.Failed)
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("the cause is lost: %v", err)
@@ -159,6 +160,12 @@ func TestClusterKeepsWhatDecisionsNeed(t *testing.T) {
 	full := object{
 		"name": "web", "arn": "arn:aws:eks:eu-west-1:111122223333:cluster/web", "status": "ACTIVE", "version": "1.34",
 		"createdAt": 1767225600.5, "controlPlaneScalingConfig": object{"tier": "tier-xl"},
+		"endpoint": "https://web.invalid", "certificateAuthority": object{"data": "Q0E="},
+		"platformVersion": "eks.12", "upgradePolicy": object{"supportType": "STANDARD"},
+		"encryptionConfig":   []object{{"resources": []string{"secrets"}, "provider": object{"keyArn": "arn:aws:kms:eu-west-1:111122223333:key/1"}}},
+		"resourcesVpcConfig": object{"vpcId": "vpc-1", "subnetIds": []string{"subnet-1", "subnet-2"}, "endpointPublicAccess": true},
+		"computeConfig":      object{"enabled": true}, "tags": object{"team": "pay"},
+		"health": object{"issues": []object{{"code": "KmsKeyDisabled", "message": "The key is disabled.", "resourceIds": []string{"key/1"}}}},
 	}
 	with := func(key string, value any) object {
 		c := maps.Clone(full)
@@ -169,6 +176,10 @@ func TestClusterKeepsWhatDecisionsNeed(t *testing.T) {
 		ID:  target.Cluster("web"),
 		ARN: "arn:aws:eks:eu-west-1:111122223333:cluster/web", Status: "ACTIVE", Version: "1.34", Tier: "tier-xl",
 		CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 5e8, time.UTC), Kind: fleet.KindEKS,
+		Server:          fleet.APIServer{URL: "https://web.invalid", CA: "Q0E=", Public: true},
+		PlatformVersion: "eks.12", SupportType: "STANDARD", KeyARN: "arn:aws:kms:eu-west-1:111122223333:key/1",
+		VPC: "vpc-1", Subnets: []string{"subnet-1", "subnet-2"}, AutoMode: true, Tags: map[string]string{"team": "pay"},
+		Health: []fleet.Issue{{Code: "KmsKeyDisabled", Message: "The key is disabled.", Resources: []string{"key/1"}}},
 	}
 	tests := map[string]struct {
 		answer object
@@ -178,8 +189,11 @@ func TestClusterKeepsWhatDecisionsNeed(t *testing.T) {
 		"FAULT 09 an unknown status is kept":               {with("status", "HIBERNATING"), func(c *fleet.Cluster) { c.Status = "HIBERNATING" }},
 		"FAULT 09 an unknown tier is kept":                 {with("controlPlaneScalingConfig", object{"tier": "tier-64xl"}), func(c *fleet.Cluster) { c.Tier = "tier-64xl" }},
 		"FAULT 10 nothing but a name":                      {object{"name": "web"}, func(c *fleet.Cluster) { *c = fleet.Cluster{ID: c.ID, Kind: fleet.KindEKS} }},
-		"FAULT 10 nulls":                                   {object{"name": nil, "version": nil, "controlPlaneScalingConfig": nil, "health": nil, "encryptionConfig": nil}, func(c *fleet.Cluster) { *c = fleet.Cluster{ID: c.ID, Kind: fleet.KindEKS} }},
+		"FAULT 10 nulls":                                   {object{"name": nil, "version": nil, "controlPlaneScalingConfig": nil, "health": nil, "encryptionConfig": nil, "resourcesVpcConfig": nil, "computeConfig": nil, "upgradePolicy": nil, "tags": nil}, func(c *fleet.Cluster) { *c = fleet.Cluster{ID: c.ID, Kind: fleet.KindEKS} }},
 		"FAULT 10 a scaling config without a tier":         {with("controlPlaneScalingConfig", object{}), func(c *fleet.Cluster) { c.Tier = "" }},
+		"FAULT 10 health without issues":                   {with("health", object{}), func(c *fleet.Cluster) { c.Health = nil }},
+		"FAULT 10 an encryption config without a provider": {with("encryptionConfig", []object{{}}), func(c *fleet.Cluster) { c.KeyARN = "" }},
+		"FAULT 10 a compute config that says nothing":      {with("computeConfig", object{}), func(c *fleet.Cluster) { c.AutoMode = false }},
 		"FAULT 13 a connected cluster":                     {with("connectorConfig", object{"provider": "EKS_ANYWHERE"}), func(c *fleet.Cluster) { c.Kind = fleet.KindConnected }},
 		"FAULT 13 a local cluster on an Outpost":           {with("outpostConfig", object{"controlPlaneInstanceType": "m5.large"}), func(c *fleet.Cluster) { c.Kind = fleet.KindOutpost }},
 		"the name that was asked for, whatever comes back": {with("name", "other"), func(*fleet.Cluster) {}},
@@ -190,7 +204,7 @@ func TestClusterKeepsWhatDecisionsNeed(t *testing.T) {
 			want := want
 			tt.change(&want)
 			got, err := f.Cluster(t.Context(), target, "web")
-			if err != nil || got != want {
+			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 			}
 		})

@@ -74,7 +74,7 @@ func New(hub aws.Config, options ...Option) *Fleet {
 const name = "eks-steward"
 
 // The SDK's three attempts lose calls where many clusters are described at
-// once; the adaptive mode learns the rate that the account allows. A wait
+// once; each client learns the rate that the account allows. A wait
 // between two attempts ends with the context. Twenty seconds, the SDK's own
 // bound, would let one call sleep through most of a function's time.
 const (
@@ -83,13 +83,11 @@ const (
 )
 
 func patient() aws.Retryer {
-	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
-			s.MaxAttempts = attempts
-			s.MaxBackoff = maxBackoff
-			s.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
-		})
-	})
+	return newPace(retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = attempts
+		o.MaxBackoff = maxBackoff
+		o.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
+	}))
 }
 
 // Identity returns the account and the ARN that the hub's credentials belong to.
@@ -108,18 +106,37 @@ func (f *Fleet) at(t fleet.Target) clients {
 	p := place{t.Role, t.Region}
 	c, ok := f.regions[p]
 	if !ok {
-		cfg := f.hub.Copy()
-		cfg.Region = t.Region
-		cfg.Credentials = f.credentials(t.Role)
+		cfg := f.config(t)
 		c = clients{eks: eks.NewFromConfig(cfg), cloudwatch: cloudwatch.NewFromConfig(cfg)}
 		f.regions[p] = c
 	}
 	return c
 }
 
-// pages follows page tokens until there are no more. A token that was seen
-// before would go round for ever: it ends the reading with LoopingPages.
-func pages(action string, read func(token *string) (next *string, err error)) error {
+// EKS is the client that a target's clusters are read with. Who shares it shares
+// the pace that it has learned.
+func (f *Fleet) EKS(t fleet.Target) *eks.Client { return f.at(t).eks }
+
+// Config is how a target's other services are called: as whom, where, and with
+// the Fleet's patience.
+func (f *Fleet) Config(t fleet.Target) aws.Config {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.config(t)
+}
+
+// config is Config for a caller who holds the lock.
+func (f *Fleet) config(t fleet.Target) aws.Config {
+	cfg := f.hub.Copy()
+	cfg.Region = t.Region
+	cfg.Credentials = f.credentials(t.Role)
+	return cfg
+}
+
+// Pages follows page tokens until there are no more. A token that was seen
+// before would go round for ever: it ends the reading with LoopingPages. action
+// is the IAM action of the call. The error is a *fleet.Trouble.
+func Pages(action string, read func(token *string) (next *string, err error)) error {
 	seen := map[string]bool{}
 	var token *string
 	for {

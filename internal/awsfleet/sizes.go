@@ -95,7 +95,7 @@ func (b batch) read(ctx context.Context, client *cloudwatch.Client, from, to tim
 		ScanBy:            types.ScanByTimestampAscending,
 		MaxDatapoints:     aws.Int32(maxDatapoints),
 	}
-	err := pages("cloudwatch:GetMetricData", func(token *string) (*string, error) {
+	err := Pages("cloudwatch:GetMetricData", func(token *string) (*string, error) {
 		in.NextToken = token
 		out, err := client.GetMetricData(ctx, in)
 		if err != nil {

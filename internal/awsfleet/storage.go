@@ -23,7 +23,7 @@ func (f *Fleet) Storage(ctx context.Context, t fleet.Target, c fleet.Cluster, no
 	}
 	page, err := server.Metrics(ctx, slices.Concat(metrics.EtcdSizes, metrics.EtcdInUse)...)
 	if err != nil {
-		return size, inUse, f.stranger(ctx, t, c, err)
+		return size, inUse, f.Stranger(ctx, t, c, err)
 	}
 	largest, err := page.Largest(metrics.EtcdSizes)
 	if err != nil {
@@ -36,10 +36,10 @@ func (f *Fleet) Storage(ctx context.Context, t fleet.Target, c fleet.Cluster, no
 	return size, inUse, nil
 }
 
-// stranger says which it is of two things that an API server answers alike: a
+// Stranger says which it is of two things that an API server answers alike: a
 // role without an access entry, and a token that is none of this cluster's. Other
 // troubles, and those that EKS has no answer for either, stay as they are.
-func (f *Fleet) stranger(ctx context.Context, t fleet.Target, c fleet.Cluster, refused error) error {
+func (f *Fleet) Stranger(ctx context.Context, t fleet.Target, c fleet.Cluster, refused error) error {
 	if t.Role == "" || !errors.Is(refused, kubeapi.Unauthorized) {
 		return refused
 	}

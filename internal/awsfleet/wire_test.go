@@ -2,7 +2,6 @@ package awsfleet_test
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -208,14 +207,4 @@ func trouble(t *testing.T, err error, kind fleet.TroubleKind) fleet.Trouble {
 		t.Errorf("not one clean sentence: %q", text)
 	}
 	return *got
-}
-
-// passing is a context in whose company a bubble's time passes. The SDK's rate
-// limiter sleeps for what is missing of a token in whole nanoseconds, at last
-// for none of them; outside a bubble time goes on all the same.
-type passing struct{ context.Context }
-
-func (p passing) Done() <-chan struct{} {
-	time.Sleep(time.Microsecond)
-	return p.Context.Done()
 }

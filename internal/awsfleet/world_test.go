@@ -90,7 +90,7 @@ func TestFault_01_DescribingManyThrottledClustersLosesNone(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for name := range names {
-					if _, err := f.Cluster(passing{t.Context()}, target, name); err != nil {
+					if _, err := f.Cluster(t.Context(), target, name); err != nil {
 						t.Errorf("%s is lost: %v", name, err)
 					}
 				}

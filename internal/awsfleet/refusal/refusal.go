@@ -62,7 +62,7 @@ func sort(err error) (fleet.TroubleKind, string) {
 	var api smithy.APIError
 	answered := errors.As(err, &api)
 	switch {
-	case throttled(err):
+	case Throttled(err):
 		return fleet.Throttled, "still throttled after every retry: the account calls the service faster than it allows"
 	case errors.Is(err, context.DeadlineExceeded):
 		return fleet.Failed, "no answer before the run's deadline"
@@ -87,7 +87,8 @@ func sort(err error) (fleet.TroubleKind, string) {
 	return fleet.Failed, oneLine(code + ": " + message)
 }
 
-func throttled(err error) bool {
+// Throttled reports whether a service refused a call because there were too many.
+func Throttled(err error) bool {
 	codes := retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
 	return codes.IsErrorThrottle(err) == aws.TrueTernary || status(err) == http.StatusTooManyRequests
 }

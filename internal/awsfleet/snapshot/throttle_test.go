@@ -1,0 +1,85 @@
+package snapshot_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eks-steward/eks-steward/internal/awsfleet/snapshot"
+	"github.com/eks-steward/eks-steward/internal/sim"
+)
+
+// crowd is a region with n clusters of three nodegroups each.
+func crowd(n int) sim.Region {
+	var r sim.Region
+	for i := range n {
+		c := sim.Cluster{Name: fmt.Sprintf("c%03d", i), Version: "1.34"}
+		for g := range 3 {
+			c.Nodegroups = append(c.Nodegroups, sim.Nodegroup{Name: fmt.Sprintf("group-%d", g)})
+		}
+		r.Clusters = append(r.Clusters, c)
+	}
+	return r
+}
+
+func TestFault_01_AThrottledTargetLosesNoClusterAndIsHardlyThrottled(t *testing.T) {
+	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
+		for _, workers := range []int{1, 4, 8} {
+			synctest.Test(t, func(t *testing.T) {
+				const clusters, rate, burst = 100, 20, 20 // calls per second, and at once
+				s, w := survey(t, crowd(clusters))
+				w.Faults().Throttle(rate, burst)
+				w.Faults().Latency(latency)
+				begin := time.Now()
+				readAll(t, s, workers)
+				took := time.Since(begin)
+
+				served, throttled := 0, 0
+				for key, n := range w.Calls() {
+					throttled += n.Throttled
+					if key.Service == "eks" {
+						served += n.Served
+					}
+				}
+				if want := 1 + clusters*(1+1+3+1+1) + 1 + 2; served != want {
+					t.Errorf("%d calls of EKS were served, want %d", served, want)
+				}
+				if throttled*50 > served {
+					t.Errorf("%d workers, %s: %d calls were throttled of %d, more than two in a hundred", workers, latency, throttled, served)
+				}
+				least := time.Duration(served-burst) * time.Second / rate
+				if took > least*115/100 {
+					t.Errorf("%d workers, %s: it took %s, and the bucket %s at the least", workers, latency, took, least)
+				}
+			})
+		}
+	}
+}
+
+// readAll reads every cluster of a survey, so many at a time.
+func readAll(t *testing.T, s *snapshot.Survey, workers int) {
+	t.Helper()
+	names, err := s.Clusters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := make(chan string)
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for name := range queue {
+				got := s.Snapshot(t.Context(), name, "")
+				if troubled := troubles(got); len(troubled) > 0 || len(got.Nodegroups.Value) != 3 {
+					t.Errorf("%s is lost: %v", name, troubled)
+				}
+			}
+		})
+	}
+	for _, name := range names {
+		queue <- name
+	}
+	close(queue)
+	all.Wait()
+}
