@@ -49,9 +49,14 @@ e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS s
 	cd e2e/cluster && go run ./components/build && go test $(TESTFLAGS) ./...
 	cd e2e && go test $(TESTFLAGS) ./...
 
-bench: need-go ## Measure size and start of each function against a bare one
+# The page of a real API server, where somebody has captured one.
+PAGE := .cache/bench/metrics.txt
+
+bench: need-go ## Measure size and start of each function, and how fast a large /metrics is read
 	go run ./bench
-	go -C bench/metrics run .
+	go run ./bench/throttle
+	@[[ -e $(PAGE) ]] || echo "No page of a real API server: go -C e2e/cluster test -run TestCaptureMetrics -capture ../../$(PAGE)"
+	go -C bench/metrics run . $(addprefix -page ../../,$(wildcard $(PAGE)))
 
 fuzz: need-go ## Run each fuzz target for FUZZTIME (20s)
 	@packages=$$(go list ./...); \
