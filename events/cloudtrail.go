@@ -80,6 +80,7 @@ type record struct {
 	ErrorCode          string          `json:"errorCode"`
 	UserIdentity       identity        `json:"userIdentity"`
 	RequestParameters  json.RawMessage `json:"requestParameters"`
+	ResponseElements   json.RawMessage `json:"responseElements"`
 	Resources          []resource      `json:"resources"`
 }
 
@@ -98,8 +99,11 @@ type resource struct {
 }
 
 func decodeEKS(env envelope, head Header) (Event, error) {
-	if env.DetailType != typeAPICall {
-		return nil, ignored("EKS sends events of the type %s, and we use only its API calls", quote(env.DetailType))
+	switch {
+	case slices.Contains(addonTypes, env.DetailType):
+		return decodeAddonHealth(env, head)
+	case env.DetailType != typeAPICall:
+		return nil, ignored("EKS sends events of the type %s, and we use only its API calls and what it says of add-ons", quote(env.DetailType))
 	}
 	rec, head, err := trail(env, head, endpointEKS, eksCalls)
 	if err != nil {
@@ -113,7 +117,11 @@ func decodeEKS(env envelope, head Header) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &EKSCall{Header: head, Call: rec.EventName, Cluster: cluster, Principal: principal}, nil
+	update, err := rec.update()
+	if err != nil {
+		return nil, err
+	}
+	return &EKSCall{Header: head, Call: rec.EventName, Cluster: cluster, Update: update, Principal: principal}, nil
 }
 
 func decodeKMS(env envelope, head Header) (Event, error) {
@@ -225,6 +233,34 @@ func (r record) cluster() (string, error) {
 		return "", malformed(where, "is %s: want at most 100 letters, digits, '-' and '_', starting with a letter or digit", quote(raw))
 	}
 	return name, nil
+}
+
+// updateID is the grammar of an EKS update's id.
+var updateID = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+})
+
+func validUpdate(id string) bool { return updateID().MatchString(id) }
+
+// update is the id in the response, or empty when the response has none or is
+// left out.
+func (r record) update() (string, error) {
+	if len(r.ResponseElements) == 0 || string(r.ResponseElements) == "null" {
+		return "", nil
+	}
+	var response struct {
+		Update struct {
+			ID string `json:"id"`
+		} `json:"update"`
+	}
+	if err := unmarshal("detail.responseElements", r.ResponseElements, &response); err != nil {
+		return "", err
+	}
+	id := response.Update.ID
+	if id != "" && !validUpdate(id) {
+		return "", malformed("detail.responseElements.update.id", "is %s: want the id of an update, a UUID", quote(id))
+	}
+	return id, nil
 }
 
 // keyARN is the grammar of a key, in any partition.

@@ -276,6 +276,8 @@ func trustworthy(t *testing.T, e events.Event) {
 	switch e := e.(type) {
 	case *events.EKSCall:
 		clusters = []string{e.Cluster}
+	case *events.AddonHealth:
+		clusters = []string{e.Cluster}
 	case *events.TargetScan:
 		clusters = e.Clusters
 		if e.Cadence.Interval() == 0 || head.Account != e.Target.Account || head.Region != e.Target.Region {

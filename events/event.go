@@ -12,7 +12,7 @@ import (
 )
 
 // Event is one decoded message: *Tick, *TargetScan, *IncidentMoved, *PendingNotices, *EKSCall,
-// *KMSCall or *Health.
+// *KMSCall, *AddonHealth or *Health.
 type Event interface {
 	// Head is what every event carries.
 	Head() Header
@@ -104,10 +104,18 @@ type KMSCall struct {
 	Principal string
 }
 
+// AddonHealth is what EKS itself says of an add-on: that it was created, updated
+// or deleted, that it could not be, that it degraded or is well again.
+type AddonHealth struct {
+	Header
+	Cluster string // grammar checked; empty when the event does not say: look at the whole region
+}
+
 // Health is an AWS Health event about EKS. An organisation's view receives those
 // of other accounts: the header names the affected account and region.
 type Health struct {
 	Header
+	Notice   string    // ARN of the event, which all its updates share; the header's id when not said
 	TypeCode string    // such as AWS_EKS_PLANNED_LIFECYCLE_EVENT
 	Category string    // issue, scheduledChange, accountNotification
 	Status   string    // open, closed, upcoming; empty when not said

@@ -17,6 +17,7 @@ const (
 // notice is the detail of an AWS Health event, as far as it is used.
 // https://docs.aws.amazon.com/health/latest/ug/aws-health-events-eventbridge-schema.html
 type notice struct {
+	ARN             string `json:"eventArn"`
 	Service         string `json:"service"`
 	TypeCode        string `json:"eventTypeCode"`
 	Category        string `json:"eventTypeCategory"`
@@ -54,7 +55,13 @@ func decodeHealth(env envelope, head Header) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Health{Header: head, TypeCode: n.TypeCode, Category: n.Category, Status: n.Status, Text: n.english()}
+	h := &Health{Header: head, Notice: head.ID, TypeCode: n.TypeCode, Category: n.Category, Status: n.Status, Text: n.english()}
+	if n.ARN != "" {
+		if err := validID("detail.eventArn", n.ARN); err != nil {
+			return nil, err
+		}
+		h.Notice = n.ARN
+	}
 	for _, e := range n.Entities {
 		h.Entities = append(h.Entities, e.Value)
 	}

@@ -82,7 +82,7 @@ func decodeTick(env envelope, head Header) (Event, error) {
 
 func (c Cadence) valid() error {
 	if c.Interval() == 0 {
-		return malformed("detail.cadence", "is %s: want %s or %s", quote(string(c)), Hourly, FiveMinutes)
+		return malformed("detail.cadence", "is %s: want %s, %s or %s", quote(string(c)), FiveMinutes, Hourly, Daily)
 	}
 	return nil
 }
@@ -102,6 +102,13 @@ func decodeTargetScan(env envelope, head Header) (Event, error) {
 		if fleet.ValidClusterName(name) != nil {
 			return nil, malformed(fmt.Sprintf("detail.clusters[%d]", i), "is %s: want the name of a cluster", quote(name))
 		}
+	}
+	switch {
+	case e.Update == "":
+	case !validUpdate(e.Update):
+		return nil, malformed("detail.update", "is %s: want the id of an update, a UUID", quote(e.Update))
+	case len(e.Clusters) != 1:
+		return nil, malformed("detail.update", "is about one of %d clusters: want exactly one in detail.clusters", len(e.Clusters))
 	}
 	if len(e.Clusters) == 0 {
 		e.Clusters = nil // [] and no list mean the same

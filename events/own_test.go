@@ -17,7 +17,7 @@ var (
 	clusterNames = rapid.StringMatching(`[0-9A-Za-z][0-9A-Za-z_-]{0,99}`)
 	accounts     = rapid.StringMatching(`[0-9]{12}`)
 	regions      = rapid.SampledFrom([]string{"eu-west-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1"})
-	cadences     = rapid.SampledFrom([]events.Cadence{events.Hourly, events.FiveMinutes})
+	cadences     = rapid.SampledFrom([]events.Cadence{events.Hourly, events.FiveMinutes, events.Daily})
 	ids          = rapid.StringMatching(`[ -~]{1,200}`)
 	texts        = rapid.StringN(0, 80, -1)
 	instants     = rapid.Custom(func(t *rapid.T) time.Time {
@@ -46,6 +46,9 @@ var scans = rapid.Custom(func(t *rapid.T) events.Event {
 	}
 	if n := rapid.IntRange(0, 5).Draw(t, "clusters"); n > 0 {
 		e.Clusters = rapid.SliceOfN(clusterNames, n, n).Draw(t, "names")
+	}
+	if len(e.Clusters) == 1 && rapid.Bool().Draw(t, "follows") {
+		e.Update = "3141b835-8103-423a-8e68-12c2521ffa4d"
 	}
 	return e
 })
@@ -166,6 +169,8 @@ func TestMessageRefusesWhatDecodeWould(t *testing.T) {
 		{"a scan of no region", scan(func(s *events.TargetScan) { s.Target.Region = "moon" }), `encode "Scan Target": detail.target.region is "moon"`},
 		{"a scan with a role elsewhere", scan(func(s *events.TargetScan) { s.Target.Role = "arn:aws:iam::444455556666:role/r" }), `encode "Scan Target": detail.target.role is`},
 		{"a scan of too many clusters", scan(func(s *events.TargetScan) { s.Clusters = make([]string, 100_000) }), `encode "Scan Target": event has`},
+		{"a scan of an update that is none", scan(func(s *events.TargetScan) { s.Clusters, s.Update = []string{"prod"}, "update-1" }), `encode "Scan Target": detail.update is "update-1"`},
+		{"a scan of an update of nobody", scan(func(s *events.TargetScan) { s.Update = "3141b835-8103-423a-8e68-12c2521ffa4d" }), `encode "Scan Target": detail.update is about one of 0 clusters`},
 		{"a move to nowhere", move(func(m *events.IncidentMoved) { m.Transition = "refreshed" }), `encode "": detail-type is ""`},
 		{"a move of no incident", move(func(m *events.IncidentMoved) { m.Incident = "" }), `encode "Finding Opened": detail.incident is ""`},
 		{"a move without a revision", move(func(m *events.IncidentMoved) { m.Revision = 0 }), `encode "Finding Opened": detail.revision is 0`},
@@ -211,7 +216,7 @@ func TestTickInputDecodesAsTheTickOfItsBeat(t *testing.T) {
 		}
 		return e
 	}
-	for _, c := range []events.Cadence{events.Hourly, events.FiveMinutes} {
+	for _, c := range []events.Cadence{events.Hourly, events.FiveMinutes, events.Daily} {
 		want := &events.Tick{Header: events.Header{ID: "tick/" + string(c) + "/2026-11-20T12:00:00Z", Time: noon}, Cadence: c}
 		if got := beat(c, "2026-11-20T12:00:00Z", "d32c5kddcf5bb8c3"); !reflect.DeepEqual(got, events.Event(want)) {
 			t.Errorf("got %+v, want %+v", got, want)

@@ -31,6 +31,10 @@ var (
 	// EtcdSizeCalls are those of them that change which clusters there are, or
 	// how large their etcd may become.
 	EtcdSizeCalls = calls(sourceEKS, []string{typeAPICall}, endpointEKS, []string{CreateCluster, DeleteCluster, UpdateClusterConfig})
+	// ClusterCheckCalls are all of them: a check looks at what each changes.
+	ClusterCheckCalls = EKSCalls
+	// AddonHealthEvents are what EKS itself says of add-ons.
+	AddonHealthEvents = Pattern{Source: []string{sourceEKS}, DetailType: addonTypes}
 	// KMSCalls hurt or heal a key.
 	KMSCalls = calls(sourceKMS, []string{typeAPICall, typeServiceEvent}, endpointKMS, kmsCalls)
 	// HealthEvents are about EKS.

@@ -10,11 +10,13 @@ import (
 )
 
 var rules = map[string]events.Pattern{
-	"EKSCalls":      events.EKSCalls,
-	"EtcdSizeCalls": events.EtcdSizeCalls,
-	"KMSCalls":      events.KMSCalls,
-	"HealthEvents":  events.HealthEvents,
-	"Findings":      events.Findings,
+	"EKSCalls":          events.EKSCalls,
+	"EtcdSizeCalls":     events.EtcdSizeCalls,
+	"ClusterCheckCalls": events.ClusterCheckCalls,
+	"AddonHealthEvents": events.AddonHealthEvents,
+	"KMSCalls":          events.KMSCalls,
+	"HealthEvents":      events.HealthEvents,
+	"Findings":          events.Findings,
 }
 
 func TestPatternsAreTheJSONThatRulesTake(t *testing.T) {
@@ -81,8 +83,10 @@ func TestARuleLetsThroughWhatDecodeUnderstands(t *testing.T) {
 		want := map[string]bool{}
 		switch e := e.(type) {
 		case *events.EKSCall:
-			want["EKSCalls"] = true
+			want["EKSCalls"], want["ClusterCheckCalls"] = true, true
 			want["EtcdSizeCalls"] = c.Function == "etcdsize" || e.Call == events.CreateCluster
+		case *events.AddonHealth:
+			want["AddonHealthEvents"] = true
 		case *events.KMSCall:
 			want["KMSCalls"] = true
 		case *events.Health:

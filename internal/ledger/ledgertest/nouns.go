@@ -29,6 +29,7 @@ var ledgerClauses = []clause{
 	{"a follow-up is scheduled once, at the earlier time", followUpOnce},
 	{"32: of many dispatchers one sends a follow-up", followUpSentOnce},
 	{"a watch list is replaced, left alone or dropped", watchLists},
+	{"a notice is replaced by its update, withdrawn, or forgotten a month after its end", notices},
 	{"the accepted configuration comes back, small or large", configuration},
 	{"20: an unsettled intent is resumed with its token", intents},
 }
@@ -372,6 +373,47 @@ func watchLists(t *testing.T, s ledger.Store) {
 	lists, err = l.WatchLists(t.Context())
 	ok(t, err)
 	same(t, "lists left", len(lists), 1)
+}
+
+func notices(t *testing.T, s ledger.Store) {
+	l, clock := ledgerAt(s)
+	prod, dev := target.Cluster("prod"), target.Cluster("dev")
+	lifecycle := fleet.Notice{
+		ID: "arn:aws:health:eu-west-1::event/EKS/AWS_EKS_PLANNED_LIFECYCLE_EVENT/1", TypeCode: "AWS_EKS_PLANNED_LIFECYCLE_EVENT",
+		Start: start.Add(60 * 24 * time.Hour), Text: "Version 1.34 reaches the end of standard support.",
+	}
+	other := fleet.Notice{ID: "arn:aws:health:eu-west-1::event/EKS/AWS_EKS_OPERATIONAL_ISSUE/2", TypeCode: "AWS_EKS_OPERATIONAL_ISSUE", Start: start}
+	want := func(by map[string][]fleet.Notice) {
+		t.Helper()
+		got, err := l.Notices(t.Context(), target)
+		ok(t, err)
+		if !reflect.DeepEqual(got, by) {
+			t.Errorf("got %+v, want %+v", got, by)
+		}
+	}
+	want(map[string][]fleet.Notice{})
+	ok(t, l.Announce(t.Context(), prod, lifecycle))
+	ok(t, l.Announce(t.Context(), dev, other))
+	ok(t, l.Announce(t.Context(), fleet.ClusterID{Account: target.Account, Region: "us-east-1", Name: "prod"}, other))
+	want(map[string][]fleet.Notice{"prod": {lifecycle}, "dev": {other}})
+
+	record, err := s.Read(t.Context(), key("notice#111122223333/eu-west-1", "prod/"+lifecycle.ID))
+	ok(t, err)
+	same(t, "expiry", record.Expires.UTC(), lifecycle.Start.Add(30*24*time.Hour).Truncate(time.Second))
+	ok(t, l.Announce(t.Context(), prod, lifecycle))
+	again, err := s.Read(t.Context(), record.Key)
+	ok(t, err)
+	same(t, "version of a notice that came twice", again.Version, 1)
+
+	moved := lifecycle
+	moved.Start = start.Add(90 * 24 * time.Hour)
+	ok(t, l.Announce(t.Context(), prod, moved))
+	want(map[string][]fleet.Notice{"prod": {moved}, "dev": {other}})
+	clock.forward(31 * 24 * time.Hour)
+	want(map[string][]fleet.Notice{"prod": {moved}})
+	ok(t, l.Withdraw(t.Context(), prod, moved.ID))
+	ok(t, l.Withdraw(t.Context(), prod, moved.ID))
+	want(map[string][]fleet.Notice{})
 }
 
 func configuration(t *testing.T, s ledger.Store) {
