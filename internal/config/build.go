@@ -71,12 +71,16 @@ func (b *builder) fill(v reflect.Value, n Node, path string) {
 // explained tells the values whose origin people ask for. The lines of targets
 // would only make a stored configuration bigger.
 func explained(path string) bool {
+	if strings.HasSuffix(path, "]") {
+		return false // an item: its list is explained
+	}
 	section, key, _ := strings.Cut(index().ReplaceAllString(path, ""), ".")
 	switch section {
-	case "etcdSize", "notify":
+	case "etcdSize", "versionSupport", "secretsEncryption", "notify":
 		return key != ""
 	case "overrides":
-		return strings.HasPrefix(key, "etcdSize.")
+		section, key, _ = strings.Cut(key, ".")
+		return section != "match" && key != ""
 	}
 	return false
 }
@@ -147,10 +151,22 @@ func (b *builder) list(v reflect.Value, n Node, path string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))
 	for i, item := range n.Items {
+		at := fmt.Sprintf("%s[%d]", path, i)
 		if o, ok := v.Index(i).Addr().Interface().(*Override); ok {
-			o.EtcdSize = b.file.EtcdSize // decoded before, as the struct's order says
+			b.override(o, item, at)
+			continue
 		}
-		b.fill(v.Index(i), item, fmt.Sprintf("%s[%d]", path, i))
+		b.fill(v.Index(i), item, at)
+	}
+}
+
+// override decodes over what the file itself says, which was decoded before, as
+// the order of File's fields has it.
+func (b *builder) override(o *Override, n Node, path string) {
+	*o = b.file.unmatched()
+	b.fill(reflect.ValueOf(o).Elem(), n, path)
+	if o.SecretsEncryption.Require != ListedKeys && !b.given(path+".secretsEncryption.keys") {
+		o.SecretsEncryption.Keys = nil // the file's, and of no use with another requirement
 	}
 }
 

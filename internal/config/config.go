@@ -27,11 +27,13 @@ const OwnCredentials = "none"
 // File is the run-time file. Build and Decode return only valid ones. What each
 // key means, its unit and its bounds stand in Keys.
 type File struct {
-	SchemaVersion int        `json:"schemaVersion"`
-	Accounts      []Account  `json:"targets"`
-	EtcdSize      EtcdSize   `json:"etcdSize"`
-	Notify        Notify     `json:"notify"`
-	Overrides     []Override `json:"overrides"`
+	SchemaVersion     int               `json:"schemaVersion"`
+	Accounts          []Account         `json:"targets"`
+	EtcdSize          EtcdSize          `json:"etcdSize"`
+	VersionSupport    VersionSupport    `json:"versionSupport"`
+	SecretsEncryption SecretsEncryption `json:"secretsEncryption"`
+	Notify            Notify            `json:"notify"`
+	Overrides         []Override        `json:"overrides"`
 
 	name  string         // as told to Build
 	lines map[string]int // by path, the line of every value that Explain may name
@@ -56,6 +58,28 @@ type EtcdSize struct {
 	History           time.Duration `json:"history"`
 	GrowthHorizon     time.Duration `json:"growthHorizon"`
 }
+
+// VersionSupport are the rules of the check version-support. Its fields are
+// those of checks.VersionSupport, in the same order.
+type VersionSupport struct {
+	Reminders          []int   `json:"reminders"` // days before the end of a support, the most first
+	StandardUSDPerHour float64 `json:"standardUSDPerHour"`
+	ExtendedUSDPerHour float64 `json:"extendedUSDPerHour"`
+}
+
+// SecretsEncryption are the rules of the check encryption-state. Its fields are
+// those of checks.SecretsEncryption, in the same order.
+type SecretsEncryption struct {
+	Require string   `json:"require"` // AnyKey, CustomerKey or ListedKeys
+	Keys    []string `json:"keys"`    // with ListedKeys, and never else
+}
+
+// Which key must encrypt the secrets of a cluster.
+const (
+	AnyKey      = "any"          // one that AWS owns will do
+	CustomerKey = "customer-key" // any key of a customer
+	ListedKeys  = "keys"         // one of those in SecretsEncryption.Keys
+)
 
 // Notify says who hears of what.
 type Notify struct {
@@ -82,11 +106,18 @@ func (n Notify) Location() (*time.Location, error) {
 	return zone, nil
 }
 
-// Override holds other thresholds for the clusters that it matches. EtcdSize is
-// complete: what the file leaves out was taken from the file's own thresholds.
+// Override holds other rules for the clusters that it matches. Its sections are
+// complete: what an override leaves out was taken from the file's own.
 type Override struct {
-	Match    Match    `json:"match"`
-	EtcdSize EtcdSize `json:"etcdSize"`
+	Match             Match             `json:"match"`
+	EtcdSize          EtcdSize          `json:"etcdSize"`
+	VersionSupport    VersionSupport    `json:"versionSupport"`
+	SecretsEncryption SecretsEncryption `json:"secretsEncryption"`
+}
+
+// unmatched is the override that changes nothing.
+func (f *File) unmatched() Override {
+	return Override{EtcdSize: f.EtcdSize, VersionSupport: f.VersionSupport, SecretsEncryption: f.SecretsEncryption}
 }
 
 // Match selects clusters. A list that is not given matches everything; all
@@ -106,6 +137,10 @@ func Default() *File {
 			WarnPercent: 70, CriticalPercent: 85, HysteresisPercent: 5, WatchPercent: 50, StandardLimitGB: 8,
 			StaleAfter: 20 * time.Minute, History: 6 * time.Hour, GrowthHorizon: 4 * time.Hour,
 		},
+		// https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html
+		VersionSupport:    VersionSupport{Reminders: []int{180, 90, 60, 30, 14, 7, 1}, StandardUSDPerHour: 0.10, ExtendedUSDPerHour: 0.60},
+		SecretsEncryption: SecretsEncryption{Require: AnyKey},
+
 		Notify: Notify{DigestAbove: 5, MinSeverity: fleet.Warning, TimeZone: "UTC", SNS: SNSAlways, Slack: true},
 	}
 }

@@ -13,14 +13,26 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/eks-steward/eks-steward/internal/checks"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/etcdsize"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// The thresholds convert to those of the check, field by field.
-var _ = etcdsize.Rules(config.EtcdSize{})
+// The rules convert to those of the checks, field by field.
+var (
+	_ = etcdsize.Rules(config.EtcdSize{})
+	_ = checks.VersionSupport(config.VersionSupport{})
+	_ = checks.SecretsEncryption(config.SecretsEncryption{})
+)
+
+func TestTheRequirementsAreThoseOfTheCheck(t *testing.T) {
+	key, _ := config.KeyOf("secretsEncryption.require")
+	if want := []string{checks.AnyKey, checks.CustomerKey, checks.AnyOfKeys}; !slices.Equal(key.OneOf, want) {
+		t.Errorf("the file takes %q, the check %q", key.OneOf, want)
+	}
+}
 
 func parse(t *testing.T, text string) *config.File {
 	t.Helper()
@@ -41,6 +53,7 @@ targets:
 etcdSize:
   warnPercent: 65
 notify: {timeZone: Europe/Berlin}
+secretsEncryption: {require: keys, keys: [alias/eks, "tag:purpose=eks"]}
 overrides:
   - match: {names: ["prod-*", "pay?"], accounts: ["111122223333"]}
     etcdSize:
@@ -49,6 +62,9 @@ overrides:
     etcdSize: {warnPercent: 80, criticalPercent: 90}
   - match: {regions: [us-east-1]}
     etcdSize: {history: 3h, growthHorizon: 2h}
+  - match: {names: ["lab-*"]}
+    versionSupport: {reminders: [30, 7]}
+    secretsEncryption: {require: any}
 `
 
 // paths lists every path of a type as Key.Path writes it.
@@ -159,18 +175,44 @@ func TestTheFirstOverrideThatMatchesApplies(t *testing.T) {
 	}
 }
 
+func TestEverySectionOfAnOverrideIsTakenOver(t *testing.T) {
+	f := parse(t, sample)
+	for name, c := range map[string]struct {
+		cluster string
+		want    string // reminders, USD, requirement, keys
+	}{
+		"no override matches":                           {"dev", "[180 90 60 30 14 7 1] 0.1 0.6 keys [alias/eks tag:purpose=eks]"},
+		"an override of something else changes nothing": {"prod-a", "[180 90 60 30 14 7 1] 0.1 0.6 keys [alias/eks tag:purpose=eks]"},
+		"the file's keys are dropped with its demand":   {"lab-a", "[30 7] 0.1 0.6 any []"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: c.cluster}
+			v, e := f.VersionSupportFor(id), f.SecretsEncryptionFor(id)
+			got := fmt.Sprintf("%v %g %g %s %v", v.Reminders, v.StandardUSDPerHour, v.ExtendedUSDPerHour, e.Require, e.Keys)
+			if got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestExplainAgreesWithTheEffectiveValues(t *testing.T) {
 	f := parse(t, sample)
 	id := fleet.ClusterID{Account: "111122223333", Region: "us-east-1", Name: "prod-a"}
 	want := []config.Explained{
-		{Path: "etcdSize.warnPercent", Value: "60", From: "overrides[0] at steward.yaml:14"},
+		{Path: "etcdSize.warnPercent", Value: "60", From: "overrides[0] at steward.yaml:15"},
 		{Path: "etcdSize.criticalPercent", Value: "85", From: "default"},
 		{Path: "etcdSize.hysteresisPercent", Value: "5", From: "default"},
 		{Path: "etcdSize.watchPercent", Value: "50", From: "default"},
 		{Path: "etcdSize.standardLimitGB", Value: "8", From: "default"},
 		{Path: "etcdSize.staleAfter", Value: "20m", From: "default"},
-		{Path: "etcdSize.history", Value: "3h", From: "overrides[2] at steward.yaml:18"},
+		{Path: "etcdSize.history", Value: "3h", From: "overrides[2] at steward.yaml:19"},
 		{Path: "etcdSize.growthHorizon", Value: "4h", From: "default"},
+		{Path: "versionSupport.reminders", Value: "[180, 90, 60, 30, 14, 7, 1]", From: "default"},
+		{Path: "versionSupport.standardUSDPerHour", Value: "0.1", From: "default"},
+		{Path: "versionSupport.extendedUSDPerHour", Value: "0.6", From: "default"},
+		{Path: "secretsEncryption.require", Value: "keys", From: "steward.yaml:11"},
+		{Path: "secretsEncryption.keys", Value: "[alias/eks, tag:purpose=eks]", From: "steward.yaml:11"},
 		{Path: "notify.digestAbove", Value: "5", From: "default"},
 		{Path: "notify.minSeverity", Value: "warning", From: "default"},
 		{Path: "notify.timeZone", Value: "Europe/Berlin", From: "steward.yaml:10"},
@@ -241,11 +283,25 @@ var files = rapid.Custom(func(t *rapid.T) []byte {
 	if hours := rapid.IntRange(0, 16).Draw(t, "history"); hours > 0 {
 		file["etcdSize"].(map[string]any)["history"] = fmt.Sprintf("%dh", hours)
 	}
+	if rapid.Bool().Draw(t, "support given") {
+		days := rapid.SliceOfNDistinct(rapid.IntRange(1, 730), 1, 9, rapid.ID).Draw(t, "reminders")
+		slices.Sort(days)
+		slices.Reverse(days)
+		file["versionSupport"] = map[string]any{"reminders": days}
+	}
+	key := rapid.SampledFrom([]string{"alias/a", "tag:a=", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-0"})
+	encryption := func() map[string]any {
+		if rapid.Bool().Draw(t, "keys listed") {
+			return map[string]any{"require": config.ListedKeys, "keys": rapid.SliceOfN(key, 1, 3).Draw(t, "keys")}
+		}
+		return map[string]any{"require": rapid.SampledFrom([]string{config.AnyKey, config.CustomerKey}).Draw(t, "require")}
+	}
+	file["secretsEncryption"] = encryption()
 	var overrides []any
 	for i := range rapid.IntRange(0, 4).Draw(t, "overrides") {
 		overrides = append(overrides, map[string]any{
 			"match":    map[string]any{"names": []string{fmt.Sprintf("prod-%d-*", i)}},
-			"etcdSize": size(55, 60, 97),
+			"etcdSize": size(55, 60, 97), "secretsEncryption": encryption(),
 		})
 	}
 	if overrides != nil {
@@ -276,6 +332,21 @@ func TestDecodeIsTheInverseOfEncode(t *testing.T) {
 			t.Errorf("got\n%+v\nwant\n%+v", got, f)
 		}
 	})
+}
+
+func TestLinesAreStoredOfListsAndNotOfTheirItems(t *testing.T) {
+	data, err := config.Encode(parse(t, sample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part, want := range map[string]bool{
+		`"secretsEncryption.keys":11`: true, `"overrides[3].versionSupport.reminders":21`: true,
+		"keys[": false, "reminders[": false, "match.": false, "targets[": false,
+	} {
+		if strings.Contains(string(data), part) != want {
+			t.Errorf("it is not %t that %s is stored: %s", want, part, data)
+		}
+	}
 }
 
 func TestDecodeNeverMakesZerosOfDamage(t *testing.T) {

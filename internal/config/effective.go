@@ -62,11 +62,23 @@ func Partition(region string) string {
 // EtcdSizeFor are the thresholds that hold for a cluster. Without a name they
 // are those of its account and region as a whole.
 func (f *File) EtcdSizeFor(c fleet.ClusterID) EtcdSize {
-	size, _ := f.sizes(c)
+	o, _ := f.rules(c)
 	if c.Name != "" {
-		size = size.readAs(f.EtcdSizeFor(fleet.ClusterID{Account: c.Account, Region: c.Region}))
+		o.EtcdSize = o.EtcdSize.readAs(f.EtcdSizeFor(fleet.ClusterID{Account: c.Account, Region: c.Region}))
 	}
-	return size
+	return o.EtcdSize
+}
+
+// VersionSupportFor are the rules of version-support that hold for a cluster.
+func (f *File) VersionSupportFor(c fleet.ClusterID) VersionSupport {
+	o, _ := f.rules(c)
+	return o.VersionSupport
+}
+
+// SecretsEncryptionFor are the rules of encryption-state that hold for a cluster.
+func (f *File) SecretsEncryptionFor(c fleet.ClusterID) SecretsEncryption {
+	o, _ := f.rules(c)
+	return o.SecretsEncryption
 }
 
 // readAs takes over what holds for a whole target (Key.PerTarget).
@@ -75,15 +87,14 @@ func (s EtcdSize) readAs(target EtcdSize) EtcdSize {
 	return s
 }
 
-// sizes are the thresholds of the first override that matches, and its path;
-// else the file's own.
-func (f *File) sizes(c fleet.ClusterID) (EtcdSize, string) {
+// rules are the first override that matches, and its path; else the file's own.
+func (f *File) rules(c fleet.ClusterID) (Override, string) {
 	for i, o := range f.Overrides {
 		if o.Match.matches(c) {
-			return o.EtcdSize, fmt.Sprintf("overrides[%d]", i)
+			return o, fmt.Sprintf("overrides[%d]", i)
 		}
 	}
-	return f.EtcdSize, ""
+	return f.unmatched(), ""
 }
 
 func (m Match) matches(c fleet.ClusterID) bool {
@@ -106,9 +117,9 @@ type Explained struct {
 // Explain lists the values that hold for a cluster, in the order of the file.
 func (f *File) Explain(c fleet.ClusterID) []Explained {
 	effective := *f
-	effective.EtcdSize = f.EtcdSizeFor(c)
-	_, override := f.sizes(c)
-	_, ofTarget := f.sizes(fleet.ClusterID{Account: c.Account, Region: c.Region})
+	effective.EtcdSize, effective.VersionSupport, effective.SecretsEncryption = f.EtcdSizeFor(c), f.VersionSupportFor(c), f.SecretsEncryptionFor(c)
+	_, override := f.rules(c)
+	_, ofTarget := f.rules(fleet.ClusterID{Account: c.Account, Region: c.Region})
 	var all []Explained
 	v := reflect.ValueOf(effective)
 	for i := range v.NumField() {
@@ -138,10 +149,17 @@ func (f *File) from(path, override string) string {
 	return "default"
 }
 
-// written is a scalar as the file would have it.
+// written is a value as the file would have it.
 func written(v reflect.Value) string {
 	if d, ok := v.Interface().(time.Duration); ok {
 		return Brief(d)
+	}
+	if v.Kind() == reflect.Slice {
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = written(v.Index(i))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
 	}
 	return fmt.Sprint(v.Interface())
 }

@@ -11,12 +11,13 @@ import (
 
 // DispatchEnv is what the deployment tells the function dispatch.
 type DispatchEnv struct {
-	Table         string `env:"STEWARD_TABLE" form:"table"`
-	Bus           string `env:"STEWARD_BUS" form:"bus"`
-	ConfigBucket  string `env:"STEWARD_CONFIG_BUCKET" form:"bucket"`
-	ConfigKey     string `env:"STEWARD_CONFIG_KEY" form:"key"`
-	EtcdSizeQueue string `env:"STEWARD_ETCDSIZE_QUEUE" form:"url"`
-	NotifyQueue   string `env:"STEWARD_NOTIFY_QUEUE" form:"url"`
+	Table             string `env:"STEWARD_TABLE" form:"table"`
+	Bus               string `env:"STEWARD_BUS" form:"bus"`
+	ConfigBucket      string `env:"STEWARD_CONFIG_BUCKET" form:"bucket"`
+	ConfigKey         string `env:"STEWARD_CONFIG_KEY" form:"key"`
+	EtcdSizeQueue     string `env:"STEWARD_ETCDSIZE_QUEUE" form:"url"`
+	ClusterCheckQueue string `env:"STEWARD_CLUSTERCHECK_QUEUE" form:"url"`
+	NotifyQueue       string `env:"STEWARD_NOTIFY_QUEUE" form:"url"`
 
 	// The object that serves until somebody uploads a configuration.
 	ConfigDefaultBucket string `env:"STEWARD_CONFIG_DEFAULT_BUCKET" form:"bucket"`
@@ -28,6 +29,14 @@ type EtcdSizeEnv struct {
 	Table string `env:"STEWARD_TABLE" form:"table"`
 	Bus   string `env:"STEWARD_BUS" form:"bus"`
 	Topic string `env:"STEWARD_TOPIC" form:"topic"`
+}
+
+// ClusterCheckEnv is what the deployment tells the function clustercheck.
+type ClusterCheckEnv struct {
+	Table string `env:"STEWARD_TABLE" form:"table"`
+	Bus   string `env:"STEWARD_BUS" form:"bus"`
+	Topic string `env:"STEWARD_TOPIC" form:"topic"`
+	Queue string `env:"STEWARD_CLUSTERCHECK_QUEUE" form:"url"` // its own, for what a run has no time left for
 }
 
 // NotifyEnv is what the deployment tells the function notify.

@@ -32,10 +32,11 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 		url := matching(`https://sqs\.[a-z]{2}-[a-z]{4}-[1-9]\.amazonaws\.com(\.cn)?/[0-9]{12}/[a-z-]{1,20}`)
 		inverse(t, config.DispatchEnv{
 			Table: table, Bus: bus, ConfigBucket: matching(`[a-z0-9][a-z0-9-]{1,30}[a-z0-9]`), ConfigKey: "steward.yaml",
-			EtcdSizeQueue: url, NotifyQueue: "http://127.0.0.1:8080/queue",
+			EtcdSizeQueue: url, ClusterCheckQueue: url, NotifyQueue: "http://127.0.0.1:8080/queue",
 			ConfigDefaultBucket: "cdk-assets", ConfigDefaultKey: matching(`[0-9a-f]{64}\.yaml`),
 		})
 		inverse(t, config.EtcdSizeEnv{Table: table, Bus: bus, Topic: topic})
+		inverse(t, config.ClusterCheckEnv{Table: table, Bus: bus, Topic: topic, Queue: url})
 		inverse(t, config.NotifyEnv{Table: table, Topic: topic, SlackSecret: matching(`([a-z/]{1,20})?`), Dashboard: rapid.SampledFrom([]string{"", url}).Draw(t, "dashboard")})
 	})
 }
@@ -43,7 +44,7 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 func TestLoadEnvNamesEveryVariableInOneSentence(t *testing.T) {
 	_, err := config.LoadEnv[config.DispatchEnv](lookupIn(map[string]string{
 		"STEWARD_TABLE": "steward", "STEWARD_BUS": "arn:aws:events:eu-west-1:111122223333:event-bus/steward", "STEWARD_CONFIG_BUCKET": "steward-config",
-		"STEWARD_ETCDSIZE_QUEUE": "http://sqs.example.com/q", "STEWARD_NOTIFY_QUEUE": "https://sqs.example.com/q",
+		"STEWARD_ETCDSIZE_QUEUE": "http://sqs.example.com/q", "STEWARD_CLUSTERCHECK_QUEUE": "https://sqs.example.com/q", "STEWARD_NOTIFY_QUEUE": "https://sqs.example.com/q",
 		"STEWARD_CONFIG_DEFAULT_BUCKET": "cdk-assets", "STEWARD_CONFIG_DEFAULT_KEY": "0123.yaml",
 	}))
 	want := "the environment is incomplete: STEWARD_CONFIG_KEY is missing: want the key of an S3 object; " +

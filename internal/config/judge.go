@@ -14,7 +14,7 @@ import (
 // alone.
 func (b *builder) judge() {
 	b.judgeTargets()
-	b.judgeSizes("etcdSize", b.file.EtcdSize)
+	b.judgeRules("", b.file.unmatched())
 	b.judgeNotify()
 	for i, o := range b.file.Overrides {
 		b.judgeOverride(i, o)
@@ -74,15 +74,16 @@ func (b *builder) judgeRole(item string, a Account) {
 	}
 }
 
-// judgeSizes looks at the order of the thresholds of a section. A clash is told
-// at the key that the section itself gives; an override that gives neither only
-// inherits it.
+// judgeRules looks at the sections that an override can hold, in the file itself
+// or in one.
+func (b *builder) judgeRules(within string, o Override) {
+	b.judgeSizes(join(within, "etcdSize"), o.EtcdSize)
+	b.judgeSupport(join(within, "versionSupport"), o.VersionSupport)
+	b.judgeEncryption(join(within, "secretsEncryption"), o.SecretsEncryption)
+}
+
 func (b *builder) judgeSizes(section string, s EtcdSize) {
-	for _, rule := range []struct {
-		broken bool
-		keys   []string // the first one that the section gives is told
-		values []any
-	}{
+	for _, o := range []order{
 		{s.WarnPercent >= s.CriticalPercent, []string{"warnPercent", "criticalPercent"}, []any{s.WarnPercent, s.CriticalPercent}},
 		{
 			s.WatchPercent > s.WarnPercent-s.HysteresisPercent,
@@ -91,24 +92,66 @@ func (b *builder) judgeSizes(section string, s EtcdSize) {
 		},
 		{s.StaleAfter > s.History, []string{"staleAfter", "history"}, []any{s.StaleAfter, s.History}},
 	} {
-		told := slices.IndexFunc(rule.keys, func(key string) bool { return b.given(section + "." + key) })
-		if !rule.broken || told < 0 {
-			continue
-		}
-		var why, others []string
-		for i, key := range rule.keys {
-			if i != told {
-				why = append(why, key+" is "+written(reflect.ValueOf(rule.values[i])))
-				others = append(others, section+"."+key)
-			}
-		}
-		key, _ := KeyOf(section + "." + rule.keys[0])
-		want := fmt.Sprintf("%s to be %s", rule.keys[0], key.Want)
-		if told == 0 {
-			want = key.Want
-		}
-		b.clash(section+"."+rule.keys[told], rule.values[told], strings.Join(why, " and "), want, others...)
+		b.judgeOrder(section, o)
 	}
+}
+
+func (b *builder) judgeSupport(section string, s VersionSupport) {
+	b.judgeOrder(section, order{
+		broken: s.ExtendedUSDPerHour < s.StandardUSDPerHour,
+		keys:   []string{"extendedUSDPerHour", "standardUSDPerHour"},
+		values: []any{s.ExtendedUSDPerHour, s.StandardUSDPerHour},
+	})
+	if reminders := section + ".reminders"; !b.given(reminders) || b.bad[reminders] {
+		return
+	}
+	for i, days := range s.Reminders[1:] {
+		at, before := fmt.Sprintf("%s.reminders[%d]", section, i+1), fmt.Sprintf("%s.reminders[%d]", section, i)
+		if days >= s.Reminders[i] {
+			b.clash(at, days, fmt.Sprintf("the one before it is %d", s.Reminders[i]), "the most days first, each number once", before)
+		}
+	}
+}
+
+// judgeEncryption has the list of keys and the requirement of one of them go
+// together.
+func (b *builder) judgeEncryption(section string, s SecretsEncryption) {
+	require, keys := section+".require", section+".keys"
+	switch key, _ := KeyOf(keys); {
+	case s.Require == ListedKeys && len(s.Keys) == 0 && b.given(require):
+		b.clash(require, s.Require, "no keys are listed", keys+" to be a list with at least one key, such as [alias/eks-secrets]", keys)
+	case s.Require != ListedKeys && b.given(keys):
+		b.clash(keys, s.Keys, "require is "+s.Require, key.Want, require)
+	}
+}
+
+// An order is what must hold between the keys of one section.
+type order struct {
+	broken bool
+	keys   []string // the first one that the section gives is told
+	values []any
+}
+
+// judgeOrder tells a broken order at the key that the section itself gives; an
+// override that gives none of the keys only inherits it.
+func (b *builder) judgeOrder(section string, o order) {
+	told := slices.IndexFunc(o.keys, func(key string) bool { return b.given(section + "." + key) })
+	if !o.broken || told < 0 {
+		return
+	}
+	var why, others []string
+	for i, key := range o.keys {
+		if i != told {
+			why = append(why, key+" is "+written(reflect.ValueOf(o.values[i])))
+			others = append(others, section+"."+key)
+		}
+	}
+	key, _ := KeyOf(section + "." + o.keys[0])
+	want := fmt.Sprintf("%s to be %s", o.keys[0], key.Want)
+	if told == 0 {
+		want = key.Want
+	}
+	b.clash(section+"."+o.keys[told], o.values[told], strings.Join(why, " and "), want, others...)
 }
 
 func (b *builder) given(path string) bool {
@@ -146,7 +189,15 @@ func (b *builder) judgeOverride(i int, o Override) {
 	if len(o.Match.Names) > 0 {
 		b.judgePerTarget(item+".etcdSize.", o.EtcdSize)
 	}
-	b.judgeSizes(item+".etcdSize", o.EtcdSize)
+	b.judgeRules(item, o)
+	if key, _ := KeyOf(item); !b.setsSomething(item) && !b.badBelow(item) {
+		b.report(item, b.places[item], fmt.Sprintf("%s selects clusters, but says nothing about them: want %s", item, key.Want))
+	}
+}
+
+// setsSomething tells whether an override holds a section.
+func (b *builder) setsSomething(item string) bool {
+	return b.given(item+".etcdSize") || b.given(item+".versionSupport") || b.given(item+".secretsEncryption")
 }
 
 // watched are the accounts and regions of the targets.

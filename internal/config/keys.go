@@ -44,7 +44,7 @@ const (
 )
 
 // Keys are the keys of the run-time file in the order of the file. The keys
-// below overrides[].etcdSize are those of etcdSize.
+// below the sections of an override are those of the file's own sections.
 var Keys = []Key{
 	{
 		Path: "schemaVersion", Required: true, Min: SchemaVersion, Max: SchemaVersion, Example: SchemaVersion,
@@ -123,6 +123,47 @@ var Keys = []Key{
 		Want: "a duration from 30m to 72h",
 	},
 	{
+		Path: "versionSupport",
+		Doc:  "When to say that a Kubernetes version leaves support, and what EKS charges.",
+		Want: "a mapping such as {reminders: [90, 30, 7]}",
+	},
+	{
+		Path: "versionSupport.reminders", NotEmpty: true, Example: []int{90, 30, 7},
+		Doc:  "Days before the end of standard or extended support at which it is told, the most first. Before the first nothing is said.",
+		Want: "a list of whole days from 1 to 730 in falling order, such as [90, 30, 7]",
+	},
+	{Path: "versionSupport.reminders[]", Min: 1, Max: 730, Want: "a whole number of days from 1 to 730"},
+	{
+		Path: "versionSupport.standardUSDPerHour", Min: 0, Max: 100, Example: 0.1,
+		Doc:  "What EKS charges for a cluster in standard support. Unit: USD per hour.",
+		Want: "USD from 0 to 100, at most extendedUSDPerHour",
+	},
+	{
+		Path: "versionSupport.extendedUSDPerHour", Min: 0, Max: 100, Example: 0.6,
+		Doc:  "What EKS charges for a cluster in extended support, the standard price included. Unit: USD per hour.",
+		Want: "USD from 0 to 100, at least standardUSDPerHour",
+	},
+	{
+		Path: "secretsEncryption",
+		Doc:  "Which KMS key must encrypt the secrets of a cluster. It is reported only: EKS never changes the key of a cluster.",
+		Want: "a mapping such as {require: customer-key}",
+	},
+	{
+		Path: "secretsEncryption.require", OneOf: []string{AnyKey, CustomerKey, ListedKeys}, Example: CustomerKey,
+		Doc:  "any: the key that AWS owns will do. customer-key: it must be a key of yours. keys: it must be one of those in keys.",
+		Want: "any, customer-key, or keys with a list of keys beside it",
+	},
+	{
+		Path: "secretsEncryption.keys", NotEmpty: true, Example: []string{"alias/eks-secrets", "tag:purpose=eks-secrets"},
+		Doc:  "The keys that will do with require: keys. A key fits by its ARN, by one of its aliases, or by one of its tags.",
+		Want: "a list with at least one key, such as [alias/eks-secrets], and only with require: keys",
+	},
+	{
+		Path:    "secretsEncryption.keys[]",
+		Pattern: grammar(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+|tag:[^=]+=.*)$`),
+		Want:    `the ARN of a key, alias/name or tag:key=value, in quotes such as "tag:purpose=eks"`,
+	},
+	{
 		Path: "notify",
 		Doc:  "Who hears of findings, and how.",
 		Want: "a mapping such as {minSeverity: warning, slack: true}",
@@ -155,10 +196,10 @@ var Keys = []Key{
 	},
 	{
 		Path: "overrides",
-		Doc:  "Other thresholds for some clusters. The first override that matches a cluster applies, and no other.",
-		Want: "a list of mappings with match and etcdSize",
+		Doc:  "Other rules for some clusters. The first override that matches a cluster applies, and no other.",
+		Want: "a list of mappings with match and what differs",
 	},
-	{Path: "overrides[]", Want: "a mapping with match and etcdSize"},
+	{Path: "overrides[]", Want: "a mapping with match and at least one of etcdSize, versionSupport and secretsEncryption"},
 	{
 		Path: "overrides[].match", Required: true, NotEmpty: true,
 		Doc:  "Which clusters: all of the lists that are given must match.",
@@ -186,9 +227,19 @@ var Keys = []Key{
 		Want: `a cluster name in quotes, in which * stands for any characters, ? for one and [ab] for one of some, such as "prod-*"`,
 	},
 	{
-		Path: "overrides[].etcdSize", Required: true, NotEmpty: true,
+		Path: "overrides[].etcdSize", NotEmpty: true,
 		Doc:  "The thresholds that differ, with the keys of etcdSize. The others stay as in etcdSize.",
 		Want: "at least one key of etcdSize, such as {warnPercent: 60}",
+	},
+	{
+		Path: "overrides[].versionSupport", NotEmpty: true,
+		Doc:  "What differs, with the keys of versionSupport. The rest stays as in versionSupport.",
+		Want: "at least one key of versionSupport, such as {reminders: [90, 30, 7]}",
+	},
+	{
+		Path: "overrides[].secretsEncryption", NotEmpty: true,
+		Doc:  "What differs, with the keys of secretsEncryption. The rest stays as in secretsEncryption; its keys only where require is keys here too.",
+		Want: "at least one key of secretsEncryption, such as {require: customer-key}",
 	},
 }
 

@@ -111,10 +111,14 @@ const whole = `{
   "targets": [{"account": "111122223333", "regions": ["eu-west-1"], "role": "none"}],
   "etcdSize": {"warnPercent": 70, "criticalPercent": 85, "hysteresisPercent": 5, "watchPercent": 50,
     "standardLimitGB": 8, "staleAfter": "20m", "history": "6h", "growthHorizon": "4h"},
+  "versionSupport": {"reminders": [90, 30, 7], "standardUSDPerHour": 0.1, "extendedUSDPerHour": 0.6},
+  "secretsEncryption": {"require": "keys", "keys": ["alias/a", "tag:a=b", "arn:aws:kms:eu-west-1:111122223333:key/0"]},
   "notify": {"digestAbove": 5, "minSeverity": "warning", "timeZone": "UTC", "sns": "always", "slack": true},
   "overrides": [{"match": {"accounts": ["111122223333"], "regions": ["eu-west-1"]}, "etcdSize": {"warnPercent": 60, "criticalPercent": 85,
     "hysteresisPercent": 5, "watchPercent": 50, "standardLimitGB": 8, "staleAfter": "20m", "history": "6h", "growthHorizon": "4h"}},
-    {"match": {"names": ["prod-*"]}, "etcdSize": {"warnPercent": 65}}]
+    {"match": {"names": ["prod-*"]}, "etcdSize": {"warnPercent": 65}},
+    {"match": {"names": ["lab-*"]}, "versionSupport": {"reminders": [7], "standardUSDPerHour": 0.2, "extendedUSDPerHour": 0.3},
+      "secretsEncryption": {"require": "any"}}]
 }`
 
 // candidates are put in the place of every value in turn. Those that only the

@@ -101,8 +101,12 @@ func setDefaults(root *jsonschema.Schema, file reflect.Value) {
 			continue
 		}
 		for j := range file.Field(i).NumField() {
+			value := file.Field(i).Field(j)
+			if value.Kind() == reflect.Slice && value.Len() == 0 {
+				continue // left out by default
+			}
 			if p, ok := section.Properties.Get(file.Field(i).Type().Field(j).Tag.Get("json")); ok {
-				p.Default = written(file.Field(i).Field(j).Interface())
+				p.Default = written(value.Interface())
 			}
 		}
 	}
