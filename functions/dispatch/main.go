@@ -56,8 +56,9 @@ func run(ctx context.Context) error {
 		FollowUps: records,
 		Outbox:    outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
 		Queues: map[string]handler.Queue{
-			handler.EtcdSize: queue.New(queues, env.EtcdSizeQueue),
-			handler.Notify:   queue.New(queues, env.NotifyQueue),
+			handler.EtcdSize:     queue.New(queues, env.EtcdSizeQueue),
+			handler.ClusterCheck: queue.New(queues, env.ClusterCheckQueue),
+			handler.Notify:       queue.New(queues, env.NotifyQueue),
 		},
 		Now: time.Now,
 	}

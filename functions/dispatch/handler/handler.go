@@ -55,8 +55,9 @@ type Handler struct {
 
 // The functions that dispatch sends to.
 const (
-	EtcdSize = "etcdsize"
-	Notify   = "notify"
+	EtcdSize     = "etcdsize"
+	ClusterCheck = "clustercheck"
+	Notify       = "notify"
 )
 
 // Handle sends what a tick makes due. Two deliveries of one tick do it once.
@@ -93,7 +94,10 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 	}
 	switch tick.Cadence {
 	case events.Hourly:
-		n, err := h.scanAll(ctx, tick, conf)
+		n, err := h.scanAll(ctx, EtcdSize, tick, conf)
+		do("targets", n, err)
+	case events.Daily:
+		n, err := h.scanAll(ctx, ClusterCheck, tick, conf)
 		do("targets", n, err)
 	case events.FiveMinutes:
 		n, err := h.scanWatched(ctx, tick, conf)
@@ -119,12 +123,12 @@ func (h *Handler) configure(ctx context.Context) (*config.File, error) {
 	return conf, errors.Join(err, recorded)
 }
 
-func (h *Handler) scanAll(ctx context.Context, tick *events.Tick, conf *config.File) (int, error) {
+func (h *Handler) scanAll(ctx context.Context, function string, tick *events.Tick, conf *config.File) (int, error) {
 	var scans []*events.TargetScan
 	for _, t := range conf.Targets() {
 		scans = append(scans, &events.TargetScan{Cadence: tick.Cadence, Target: t})
 	}
-	return h.send(ctx, tick, scans)
+	return h.send(ctx, function, tick, scans)
 }
 
 // scanWatched looks at the clusters that cannot wait an hour. A target that
@@ -137,11 +141,11 @@ func (h *Handler) scanWatched(ctx context.Context, tick *events.Tick, conf *conf
 			scans = append(scans, &events.TargetScan{Cadence: tick.Cadence, Target: t, Clusters: w.Clusters})
 		}
 	}
-	n, err := h.send(ctx, tick, scans)
+	n, err := h.send(ctx, EtcdSize, tick, scans)
 	return n, errors.Join(unread, err)
 }
 
-func (h *Handler) send(ctx context.Context, tick *events.Tick, scans []*events.TargetScan) (int, error) {
+func (h *Handler) send(ctx context.Context, function string, tick *events.Tick, scans []*events.TargetScan) (int, error) {
 	var messages [][]byte
 	for _, s := range scans {
 		s.Header = events.Header{ID: tick.ID + "/" + s.Target.String(), Account: s.Target.Account, Region: s.Target.Region, Time: tick.Time}
@@ -151,7 +155,7 @@ func (h *Handler) send(ctx context.Context, tick *events.Tick, scans []*events.T
 		}
 		messages = append(messages, m)
 	}
-	if err := h.Queues[EtcdSize].Send(ctx, messages...); err != nil {
+	if err := h.Queues[function].Send(ctx, messages...); err != nil {
 		return 0, fmt.Errorf("send scans: %w", err)
 	}
 	return len(messages), nil

@@ -62,6 +62,7 @@ type bench struct {
 	*handler.Handler
 	records  *ledger.Ledger
 	etcdsize *mailbox
+	checks   *mailbox // of clustercheck
 	notify   *mailbox
 	bus      *bus
 	conf     *config.File
@@ -77,7 +78,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	b := &bench{etcdsize: &mailbox{}, notify: &mailbox{}, bus: &bus{}, now: start, conf: config.Default()}
+	b := &bench{etcdsize: &mailbox{}, checks: &mailbox{}, notify: &mailbox{}, bus: &bus{}, now: start, conf: config.Default()}
 	b.conf.Accounts = []config.Account{{Account: "111122223333", Regions: []string{"eu-west-1", "us-east-1"}}}
 	b.finding = fleet.Finding{Check: "configuration", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}, Outcome: fleet.Pass}
 	b.use(store)
@@ -92,7 +93,7 @@ func (b *bench) use(store ledger.Store) {
 		Configuration: func(context.Context) (*config.File, fleet.Finding, error) { return b.conf, b.finding, b.confErr },
 		Ledger:        b.records, FollowUps: b.records, Now: clock,
 		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
-		Queues: map[string]handler.Queue{handler.EtcdSize: b.etcdsize, handler.Notify: b.notify},
+		Queues: map[string]handler.Queue{handler.EtcdSize: b.etcdsize, handler.ClusterCheck: b.checks, handler.Notify: b.notify},
 	}
 }
 
@@ -119,6 +120,31 @@ func TestAnHourlyTickScansEveryTarget(t *testing.T) {
 	b := newBench(t)
 	b.handle(t, b.tick(events.Hourly))
 	sent(t, b.etcdsize, "scan 111122223333/eu-west-1", "scan 111122223333/us-east-1")
+}
+
+func TestADailyTickChecksEveryTarget(t *testing.T) {
+	b := newBench(t)
+	b.handle(t, b.tick(events.Daily))
+	sent(t, b.checks, "scan 111122223333/eu-west-1", "scan 111122223333/us-east-1")
+	sent(t, b.etcdsize)
+}
+
+func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {
+	b := newBench(t)
+	m, err := events.Message(&events.TargetScan{
+		Header: events.Header{ID: "f", Time: start}, Cadence: events.Daily,
+		Target: fleet.Target{Account: "111122223333", Region: "eu-west-1"}, Clusters: []string{"prod"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := ledger.FollowUp{ID: "f", Function: handler.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour)}
+	if err := b.records.Schedule(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	b.handle(t, b.tick(events.FiveMinutes))
+	sent(t, b.checks, "scan 111122223333/eu-west-1 prod")
+	sent(t, b.etcdsize)
 }
 
 func TestAFiveMinuteTickScansWatchListsOfConfiguredTargetsOnly(t *testing.T) {
