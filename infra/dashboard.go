@@ -99,7 +99,21 @@ func (h *hub) healthWidgets() []widget {
 		h.graph(12, 12, 12, "Successful messages", sum, runs),
 		h.graph(0, 18, 12, "Failures", sum, failures),
 		h.graph(12, 18, 12, "Queues", most, waiting),
+		h.graph(0, 24, 24, "Longest run, of the time there is", options{"stat": "Maximum", "yAxis": options{"left": options{"min": 0, "max": 100, "label": "%", "showUnits": false}}}, h.lengths()),
 	}
+}
+
+// lengths are how long the functions took, in percent of their timeouts: one that
+// nears them needs smaller pieces.
+func (h *hub) lengths() metrics {
+	var shown metrics
+	for i, f := range h.functions {
+		id := fmt.Sprintf("run%d", i)
+		shown = append(shown,
+			[]any{"AWS/Lambda", "Duration", "FunctionName", f.lambda.FunctionName(), options{"id": id, "visible": false}},
+			[]any{options{"expression": fmt.Sprintf("100*%s/%d", id, f.timeout.Milliseconds()), "label": f.name, "id": "of" + id}})
+	}
+	return shown
 }
 
 // graph is a time series in steps of five minutes.

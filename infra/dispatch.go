@@ -13,7 +13,7 @@ import (
 
 // newDispatch adds the function that turns the beats of the schedules into
 // messages for the others.
-func newDispatch(h *hub, etcdsize, notify awssqs.Queue) *function {
+func newDispatch(h *hub, etcdsize, clustercheck, notify awssqs.Queue) *function {
 	file, fallback := h.configuration.bucket, h.configuration.fallback
 	f := h.add("Dispatch", functionProps{
 		name:        "dispatch",
@@ -24,12 +24,13 @@ func newDispatch(h *hub, etcdsize, notify awssqs.Queue) *function {
 		heartbeat:   events.FiveMinutes.Interval(),
 		environment: []any{
 			config.DispatchEnv{
-				Table:         *h.ledger.TableName(),
-				Bus:           *h.bus.EventBusArn(),
-				ConfigBucket:  *file.BucketName(),
-				ConfigKey:     ConfigurationKey,
-				EtcdSizeQueue: *etcdsize.QueueUrl(),
-				NotifyQueue:   *notify.QueueUrl(),
+				Table:             *h.ledger.TableName(),
+				Bus:               *h.bus.EventBusArn(),
+				ConfigBucket:      *file.BucketName(),
+				ConfigKey:         ConfigurationKey,
+				EtcdSizeQueue:     *etcdsize.QueueUrl(),
+				ClusterCheckQueue: *clustercheck.QueueUrl(),
+				NotifyQueue:       *notify.QueueUrl(),
 
 				ConfigDefaultBucket: *fallback.S3BucketName(),
 				ConfigDefaultKey:    *fallback.S3ObjectKey(),
@@ -42,11 +43,12 @@ func newDispatch(h *hub, etcdsize, notify awssqs.Queue) *function {
 			// (GetObject, API reference), and dispatch could not tell the two apart.
 			allow([]*string{file.BucketArn()}, "s3:ListBucket"),
 			allow([]*string{fallback.Bucket().ArnForObjects(fallback.S3ObjectKey())}, "s3:GetObject"),
-			allow([]*string{etcdsize.QueueArn(), notify.QueueArn()}, "sqs:SendMessage"),
+			allow([]*string{etcdsize.QueueArn(), clustercheck.QueueArn(), notify.QueueArn()}, "sqs:SendMessage"),
 			allow([]*string{h.bus.EventBusArn()}, "events:PutEvents"),
 		},
 	})
 	h.every(f, "Hourly", h.props.Schedules.Hourly, events.TickInput(events.Hourly))
+	h.every(f, "Daily", h.props.Schedules.Daily, events.TickInput(events.Daily))
 	h.every(f, "FiveMinutes", h.props.Schedules.FiveMinutes, events.TickInput(events.FiveMinutes))
 	return f
 }

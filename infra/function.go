@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -19,12 +20,14 @@ type functionProps struct {
 	name        string // folder under functions/, and role steward-<name>
 	description string
 	timeout     time.Duration
+	memoryMB    int           // zero is memoryMB
 	batch       int           // messages for one invocation at most
 	window      time.Duration // how long Lambda waits for a batch to fill; zero hands over at once
 	concurrency int           // invocations at a time, at least 2; SQS holds back the rest
 	environment []any         // Env structs, with the tags of internal/config
 	grants      []awsiam.PolicyStatement
 	heartbeat   time.Duration // a run succeeds at least this often, or something is wrong
+	goesOn      bool          // sends what it has no time left for to its own queue
 }
 
 // function is a Go function behind its queue.
@@ -56,12 +59,6 @@ func (h *hub) add(id string, p functionProps) *function {
 	f.queues()
 	logs := awslogs.NewCfnLogGroup(f.scope, jsii.String("Logs"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(h.props.RetentionDays)})
 	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
-	environment := map[string]*string{}
-	for _, env := range p.environment {
-		for name, value := range config.Environ(env) {
-			environment[name] = jsii.String(value)
-		}
-	}
 	build := &goBuild{function: p.name, arch: goArch(h.props.Architecture)}
 	f.lambda = awslambda.NewFunction(f.scope, jsii.String("Function"), &awslambda.FunctionProps{
 		Description:  jsii.String(p.description),
@@ -70,11 +67,13 @@ func (h *hub) add(id string, p functionProps) *function {
 		Architecture: lambdaArchitecture(h.props.Architecture),
 		Handler:      jsii.String("bootstrap"),
 		Timeout:      seconds(p.timeout),
-		MemorySize:   jsii.Number(memoryMB),
-		Environment:  &environment,
+		MemorySize:   jsii.Number(cmp.Or(p.memoryMB, memoryMB)),
 		Role:         f.role(logs),
 		LogGroup:     awslogs.LogGroup_FromLogGroupName(f.scope, jsii.String("LogGroup"), logs.Ref()),
 	})
+	for _, env := range p.environment {
+		f.tell(env)
+	}
 	if build.failure != nil {
 		awscdk.Annotations_Of(f.lambda).AddError(jsii.String(build.failure.Error()))
 	}
@@ -89,6 +88,13 @@ func (h *hub) add(id string, p functionProps) *function {
 	h.watch(f)
 	h.functions = append(h.functions, f)
 	return f
+}
+
+// tell puts an Env struct, or a part of one, into the function's environment.
+func (f *function) tell(env any) {
+	for name, value := range config.Environ(env) {
+		f.lambda.AddEnvironment(jsii.String(name), jsii.String(value), nil)
+	}
 }
 
 func (f *function) queues() {
@@ -111,6 +117,9 @@ func (f *function) role(logs awslogs.CfnLogGroup) awsiam.Role {
 	statements := []awsiam.PolicyStatement{
 		allow([]*string{f.queue.QueueArn()}, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 		allow([]*string{logs.AttrArn()}, "logs:CreateLogStream", "logs:PutLogEvents"),
+	}
+	if f.goesOn {
+		statements = append(statements, allow([]*string{f.queue.QueueArn()}, "sqs:SendMessage"))
 	}
 	statements = append(statements, f.grants...)
 	return awsiam.NewRole(f.scope, jsii.String("Role"), &awsiam.RoleProps{

@@ -30,7 +30,7 @@ func functionsOf(tpl template) []string {
 }
 
 func TestEveryFunctionIsDeployed(t *testing.T) {
-	if got, want := functionsOf(smallTemplates()["EksSteward"]), []string{"Dispatch", "EtcdSize", "Notify"}; !slices.Equal(got, want) {
+	if got, want := functionsOf(smallTemplates()["EksSteward"]), []string{"ClusterCheck", "Dispatch", "EtcdSize", "Notify"}; !slices.Equal(got, want) {
 		t.Errorf("functions are %v, want %v", got, want)
 	}
 }
@@ -91,6 +91,27 @@ func TestEverythingIsEncrypted(t *testing.T) {
 	}
 }
 
+func TestOnlyClusterCheckNeedsMoreMemory(t *testing.T) {
+	for id, f := range smallTemplates()["EksSteward"].of("AWS::Lambda::Function") {
+		want := 256.0
+		if id == "ClusterCheckFunction" {
+			want = 512
+		}
+		if got := number(f.Properties["MemorySize"]); got != want {
+			t.Errorf("%s has %v MB, want %v", id, got, want)
+		}
+	}
+}
+
+func TestAlarmsSayHowLongTheyWaited(t *testing.T) {
+	alarms := smallTemplates()["EksSteward"].of("AWS::CloudWatch::Alarm")
+	for function, interval := range map[string]string{"Dispatch": "5 minutes", "EtcdSize": "60 minutes", "ClusterCheck": "24 hours"} {
+		if said := text(alarms[function+"DeadManAlarm"].Properties["AlarmDescription"]); !strings.Contains(said, "two intervals of "+interval+":") {
+			t.Errorf("%s: %s", function, said)
+		}
+	}
+}
+
 // An encrypted topic takes alarms only when its key and its own policy do.
 func TestAlarmsReachTheirTopic(t *testing.T) {
 	tpl := smallTemplates()["EksSteward"]
@@ -146,6 +167,37 @@ func TestAlarmsAndDashboardShowWhatFunctionsPublish(t *testing.T) {
 	}
 }
 
+// Each function that reads clusters can take on the role that reads, and the role
+// lets it.
+func TestReadersAreTrustedAndTrust(t *testing.T) {
+	hub, member := smallTemplates()["EksSteward"].of("AWS::IAM::Role"), smallTemplates()[memberStack].of("AWS::IAM::Role")
+	trusted := ""
+	for _, s := range statements(member["Reader"].Properties["AssumeRolePolicyDocument"]) {
+		trusted += condition(s)
+	}
+	for id, r := range hub {
+		assumes := slices.ContainsFunc(granted(r), func(s map[string]any) bool { return slices.Contains(texts(s["Action"]), "sts:AssumeRole") })
+		name := text(r.Properties["RoleName"])
+		if let := name != "" && strings.Contains(trusted, ":role/"+name); let != assumes {
+			t.Errorf("%s takes on the reader: %t; the reader lets it: %t", id, assumes, let)
+		}
+	}
+}
+
+// What a run of clustercheck has no time left for goes on in its own queue, and
+// nobody else's.
+func TestClusterCheckSendsToItsOwnQueueOnly(t *testing.T) {
+	for _, s := range granted(smallTemplates()["EksSteward"].of("AWS::IAM::Role")["ClusterCheckRole"]) {
+		if slices.Contains(texts(s["Action"]), "sqs:SendMessage") {
+			if got := texts(s["Resource"]); !slices.Equal(got, []string{"<ClusterCheckQueue.Arn>"}) {
+				t.Errorf("clustercheck sends to %v", got)
+			}
+			return
+		}
+	}
+	t.Error("clustercheck may send nothing")
+}
+
 // What wakes a function: each rule with the pattern of package events, and where
 // its events go.
 func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
@@ -158,10 +210,15 @@ func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
 		pattern map[string]any
 		target  string
 	}{
-		"calls that change clusters wake etcdsize":  {"EksSteward", "EtcdSizeCalls", "<Bus>", asJSON(t, events.EtcdSizeCalls), "<EtcdSizeQueue.Arn>"},
-		"findings of the hub's account wake notify": {"EksSteward", "NotifyFindings", "<Bus>", ofHub, "<NotifyQueue.Arn>"},
-		"EKS calls go to the hub":                   {memberStack, "EKSCalls", "", asJSON(t, events.EKSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
-		"KMS calls go to the hub":                   {memberStack, "KMSCalls", "", asJSON(t, events.KMSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
+		"calls that change clusters wake etcdsize":     {"EksSteward", "EtcdSizeCalls", "<Bus>", asJSON(t, events.EtcdSizeCalls), "<EtcdSizeQueue.Arn>"},
+		"calls that change clusters wake clustercheck": {"EksSteward", "ClusterCheckCalls", "<Bus>", asJSON(t, events.ClusterCheckCalls), "<ClusterCheckQueue.Arn>"},
+		"the health of add-ons wakes clustercheck":     {"EksSteward", "ClusterCheckAddons", "<Bus>", asJSON(t, events.AddonHealthEvents), "<ClusterCheckQueue.Arn>"},
+		"AWS Health wakes clustercheck":                {"EksSteward", "ClusterCheckHealth", "<Bus>", asJSON(t, events.HealthEvents), "<ClusterCheckQueue.Arn>"},
+		"findings of the hub's account wake notify":    {"EksSteward", "NotifyFindings", "<Bus>", ofHub, "<NotifyQueue.Arn>"},
+		"EKS calls go to the hub":                      {memberStack, "EKSCalls", "", asJSON(t, events.EKSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
+		"KMS calls go to the hub":                      {memberStack, "KMSCalls", "", asJSON(t, events.KMSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
+		"the health of add-ons goes to the hub":        {memberStack, "Addons", "", asJSON(t, events.AddonHealthEvents), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
+		"AWS Health goes to the hub":                   {memberStack, "Health", "", asJSON(t, events.HealthEvents), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rule, ok := smallTemplates()[tt.stack].of("AWS::Events::Rule")[tt.rule]
@@ -199,7 +256,9 @@ func asJSON(t *testing.T, v any) map[string]any {
 // dead-letter queue that gets what could not be handed over.
 func TestQueuesTakeFromTheirRule(t *testing.T) {
 	tpl := smallTemplates()["EksSteward"]
-	for rule, function := range map[string]string{"EtcdSizeCalls": "EtcdSize", "NotifyFindings": "Notify"} {
+	for rule, function := range map[string]string{
+		"EtcdSizeCalls": "EtcdSize", "ClusterCheckCalls": "ClusterCheck", "ClusterCheckAddons": "ClusterCheck", "ClusterCheckHealth": "ClusterCheck", "NotifyFindings": "Notify",
+	} {
 		target := tpl.of("AWS::Events::Rule")[rule].Properties["Targets"].([]any)[0]
 		if dead := text(at(target, "DeadLetterConfig", "Arn")); dead != "<"+function+"DeadLetters.Arn>" {
 			t.Errorf("%s leaves what it cannot hand over at %q", rule, dead)
@@ -230,6 +289,7 @@ func TestSchedulesSendWhatFunctionsDecode(t *testing.T) {
 		decoded                 func(events.Event) bool
 	}{
 		"DispatchHourly":      {"cron(7 * * * ? *)", "Europe/Berlin", "Dispatch", tick(events.Hourly)},
+		"DispatchDaily":       {"cron(17 6 * * ? *)", "Europe/Berlin", "Dispatch", tick(events.Daily)},
 		"DispatchFiveMinutes": {"rate(5 minutes)", "Europe/Berlin", "Dispatch", tick(events.FiveMinutes)},
 		"NotifyCanary": {"rate(1 hour)", "Europe/Berlin", "Notify", func(e events.Event) bool {
 			_, ok := e.(*events.PendingNotices)
@@ -263,9 +323,10 @@ func TestSchedulesSendWhatFunctionsDecode(t *testing.T) {
 // complete.
 func TestEnvironmentIsWhatTheFunctionLoads(t *testing.T) {
 	for name, load := range map[string]func(func(string) (string, bool)) error{
-		"Dispatch": loads[config.DispatchEnv],
-		"EtcdSize": loads[config.EtcdSizeEnv],
-		"Notify":   loads[config.NotifyEnv],
+		"Dispatch":     loads[config.DispatchEnv],
+		"EtcdSize":     loads[config.EtcdSizeEnv],
+		"ClusterCheck": loads[config.ClusterCheckEnv],
+		"Notify":       loads[config.NotifyEnv],
 	} {
 		t.Run(name, func(t *testing.T) {
 			function := fullTemplates()["EksSteward"].of("AWS::Lambda::Function")[name+"Function"]
@@ -313,7 +374,7 @@ func deployed(value string) string {
 		return "arn:aws:events:eu-west-1:111122223333:event-bus/eks-steward"
 	case "<Findings>":
 		return "arn:aws:sns:eu-west-1:111122223333:example"
-	case "<EtcdSizeQueue>", "<NotifyQueue>":
+	case "<EtcdSizeQueue>", "<ClusterCheckQueue>", "<NotifyQueue>":
 		return "https://sqs.eu-west-1.amazonaws.com/111122223333/example"
 	}
 	return value
@@ -446,6 +507,10 @@ func TestDashboardIsJSONAndNamesEveryFunction(t *testing.T) {
 	for _, name := range functionsOf(tpl) {
 		if !strings.Contains(dashboard, "<"+name+"Queue.QueueName>") || !strings.Contains(dashboard, "<"+name+"Function>") {
 			t.Errorf("the dashboard does not show %s", name)
+		}
+		function := tpl.of("AWS::Lambda::Function")[name+"Function"].Properties
+		if share := fmt.Sprintf("/%.0f\"", 1000*number(function["Timeout"])); !strings.Contains(dashboard, share) {
+			t.Errorf("the dashboard does not show how near %s comes to its timeout: want a run in milliseconds%s", name, share)
 		}
 	}
 }

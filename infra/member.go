@@ -40,38 +40,58 @@ func newReader(scope constructs.Construct, props *MemberProps) {
 	// one, and a hub deployed anew would be locked out.
 	conditions := map[string]any{"ArnEquals": map[string]any{"aws:PrincipalArn": []any{
 		iamARN(props.Hub.Account, "role/"+functionRole("etcdsize")),
+		iamARN(props.Hub.Account, "role/"+functionRole("clustercheck")),
 	}}}
 	if props.OrganizationID != "" {
 		conditions["StringEquals"] = map[string]any{"aws:PrincipalOrgID": props.OrganizationID}
 	}
 	hub := awsiam.NewArnPrincipal(jsii.String(iamARN(props.Hub.Account, "root")))
+	statements := reading()
 	awsiam.NewRole(scope, jsii.String("Reader"), &awsiam.RoleProps{
 		RoleName:    jsii.String(config.ReaderRole),
 		Description: jsii.String("Lets eks-steward read the EKS clusters of this account"),
 		AssumedBy:   hub.WithConditions(&conditions),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{
-			"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
-				// Names no cluster: it is how their names are found.
-				allow(anything(), "eks:ListClusters"),
-				// Is about Kubernetes versions, not about clusters.
-				allow(anything(), "eks:DescribeClusterVersions"),
-				// Metrics are no resources of IAM: GetMetricData takes neither an
-				// ARN nor the condition key cloudwatch:namespace.
-				allow(anything(), "cloudwatch:GetMetricData"),
-				allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":cluster/*")}, "eks:DescribeCluster"),
-				// Only where an API server refuses the role: whether it has an entry there.
-				allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":access-entry/*")}, "eks:DescribeAccessEntry"),
-			}}),
+			"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
 		},
 	})
+}
+
+// reading is all that the reader role may do. Packages awsfleet and
+// awsfleet/snapshot list the calls.
+func reading() []awsiam.PolicyStatement {
+	account := func(kind string) []*string {
+		return []*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":" + kind + "/*")}
+	}
+	return []awsiam.PolicyStatement{
+		// Names no cluster: it is how their names are found.
+		allow(anything(), "eks:ListClusters"),
+		// Are about Kubernetes versions, not about clusters.
+		allow(anything(), "eks:DescribeClusterVersions", "eks:DescribeAddonVersions"),
+		// Metrics are no resources of IAM: GetMetricData takes neither an
+		// ARN nor the condition key cloudwatch:namespace.
+		allow(anything(), "cloudwatch:GetMetricData"),
+		// Take no resource either (Service authorization reference, Amazon EC2,
+		// AWS KMS and Amazon Resource Group Tagging API).
+		allow(anything(), "ec2:DescribeSubnets", "kms:ListAliases", "tag:GetResources"),
+		allow(account("cluster"), "eks:DescribeCluster", "eks:ListNodegroups", "eks:ListAddons",
+			"eks:ListInsights", "eks:DescribeInsight", "eks:ListUpdates", "eks:DescribeUpdate"),
+		allow(account("nodegroup"), "eks:DescribeNodegroup"),
+		allow(account("addon"), "eks:DescribeAddon"),
+		// Only where an API server refuses the role: whether it has an entry there.
+		allow(account("access-entry"), "eks:DescribeAccessEntry"),
+		// The key of a cluster may be another account's; the policy of the key has
+		// the last word there.
+		allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":kms:*:*:key/*")}, "kms:DescribeKey", "kms:GetKeyRotationStatus", "kms:ListResourceTags"),
+	}
 }
 
 // anything is the resource of actions that take nothing else; each says why.
 func anything() []*string { return []*string{jsii.String("*")} }
 
-// forward sends what CloudTrail sees here of EKS and of keys to the hub's bus.
-// There is no dead-letter queue: EventBridge tries for a day, and what is lost
-// then the next hourly look finds.
+// forward sends what is seen here of EKS and of keys to the hub's bus: by
+// CloudTrail, by EKS itself and by AWS Health. There is no dead-letter queue:
+// EventBridge tries for a day, and what is lost then the next look finds.
 func forward(scope constructs.Construct, hub Place) {
 	bus := "arn:" + *awscdk.Aws_PARTITION() + ":events:" + hub.Region + ":" + hub.Account + ":event-bus/" + busName
 	rules := []struct {
@@ -80,6 +100,8 @@ func forward(scope constructs.Construct, hub Place) {
 	}{
 		{"EKSCalls", "eks-steward-eks-calls", events.EKSCalls},
 		{"KMSCalls", "eks-steward-kms-calls", events.KMSCalls},
+		{"Addons", "eks-steward-addons", events.AddonHealthEvents},
+		{"Health", "eks-steward-health", events.HealthEvents},
 	}
 	var arns []any
 	for _, r := range rules {

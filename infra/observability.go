@@ -50,7 +50,12 @@ func dimension(name string, value *string) []any {
 	return []any{&awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String(name), Value: value}}
 }
 
-func plainly(d time.Duration) string { return fmt.Sprintf("%.0f minutes", math.Round(d.Minutes())) }
+func plainly(d time.Duration) string {
+	if d > time.Hour {
+		return fmt.Sprintf("%.0f hours", math.Round(d.Hours()))
+	}
+	return fmt.Sprintf("%.0f minutes", math.Round(d.Minutes()))
+}
 
 // dashboardURL opens the dashboard in the console of the partition; empty when
 // the stack is not bound to a region, so that messages carry no broken link.

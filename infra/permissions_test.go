@@ -103,7 +103,7 @@ func TestInModeReportNoRoleWritesToClustersKeysOrMachines(t *testing.T) {
 }
 
 func TestOnlyActionsThatTakeNothingElseAreGrantedOnEverything(t *testing.T) {
-	nothingElse := []string{"eks:ListClusters", "eks:DescribeClusterVersions", "cloudwatch:GetMetricData"}
+	nothingElse := []string{"eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions", "cloudwatch:GetMetricData", "ec2:DescribeSubnets", "kms:ListAliases", "tag:GetResources"}
 	everyTemplate(t, func(t *testing.T, tpl template) {
 		for id, r := range tpl.of("AWS::IAM::Role") {
 			if r.Properties["ManagedPolicyArns"] != nil {

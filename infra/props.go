@@ -78,6 +78,7 @@ type MaxMode struct {
 type Schedules struct {
 	Hourly      string `json:"hourly"`      // looks at every target; default rate(1 hour)
 	FiveMinutes string `json:"fiveMinutes"` // watch lists, follow-ups, reminders; default rate(5 minutes)
+	Daily       string `json:"daily"`       // holds every cluster to every check; default cron(17 6 * * ? *)
 	TimeZone    string `json:"timeZone"`    // of cron expressions, such as Europe/Berlin; default UTC
 }
 
@@ -112,6 +113,7 @@ func (p Props) withDefaults() Props {
 	set(&p.MaxMode.NodegroupRollout, report)
 	set(&p.Schedules.Hourly, "rate(1 hour)")
 	set(&p.Schedules.FiveMinutes, "rate(5 minutes)")
+	set(&p.Schedules.Daily, "cron(17 6 * * ? *)")
 	set(&p.Schedules.TimeZone, "UTC")
 	set(&p.Architecture, archARM)
 	if p.RetentionDays == 0 {
@@ -249,6 +251,7 @@ func (v *verdict) mode(path, mode string) {
 func (v *verdict) schedules(s Schedules) {
 	v.schedule("schedules.hourly", s.Hourly, events.Hourly)
 	v.schedule("schedules.fiveMinutes", s.FiveMinutes, events.FiveMinutes)
+	v.schedule("schedules.daily", s.Daily, events.Daily)
 	_, err := time.LoadLocation(s.TimeZone)
 	v.demand(err == nil && s.TimeZone != "Local", "schedules.timeZone", s.TimeZone, "a time zone like Europe/Berlin")
 }

@@ -38,7 +38,8 @@ func NewSteward(scope constructs.Construct, id string, props *Props) *Steward {
 	// new one is a file of its own and a line here.
 	notify := newNotify(h)
 	etcdsize := newEtcdSize(h)
-	newDispatch(h, etcdsize.queue, notify.queue)
+	clustercheck := newClusterCheck(h)
+	newDispatch(h, etcdsize.queue, clustercheck.queue, notify.queue)
 
 	h.dashboard()
 	awscdk.NewCfnOutput(h.scope, jsii.String("ConfigurationBucket"), &awscdk.CfnOutputProps{

@@ -44,7 +44,7 @@ func TestTheDemoIsWiredAsTheDeployment(t *testing.T) {
 func wiringOf(t *testing.T, hub, member template) []byte {
 	t.Helper()
 	var w wiring
-	for _, id := range []string{"EKSCalls", "KMSCalls"} {
+	for _, id := range []string{"EKSCalls", "KMSCalls", "Addons", "Health"} {
 		w.Forwards = append(w.Forwards, plain(member.of("AWS::Events::Rule")[id].Properties["EventPattern"]))
 	}
 	for _, prefix := range functionsOf(hub) {

@@ -17,9 +17,11 @@ import (
 	awsevents "github.com/aws/aws-lambda-go/events"
 
 	"github.com/eks-steward/eks-steward/events"
+	clustercheckfn "github.com/eks-steward/eks-steward/functions/clustercheck/handler"
 	dispatch "github.com/eks-steward/eks-steward/functions/dispatch/handler"
 	etcdsizefn "github.com/eks-steward/eks-steward/functions/etcdsize/handler"
 	notifyfn "github.com/eks-steward/eks-steward/functions/notify/handler"
+	"github.com/eks-steward/eks-steward/internal/clustercheck"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/etcdsize"
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -32,18 +34,20 @@ import (
 
 // The functions.
 const (
-	Dispatch = "dispatch"
-	EtcdSize = dispatch.EtcdSize
-	Notify   = dispatch.Notify
+	Dispatch     = "dispatch"
+	EtcdSize     = dispatch.EtcdSize
+	ClusterCheck = dispatch.ClusterCheck
+	Notify       = dispatch.Notify
 )
 
 // Functions lists them, in the order in which their queues are emptied.
-func Functions() []string { return []string{Dispatch, EtcdSize, Notify} }
+func Functions() []string { return []string{Dispatch, EtcdSize, ClusterCheck, Notify} }
 
 // Parts are what a deployment would have around the functions.
 type Parts struct {
 	Store  ledger.Store
 	Source etcdsize.Source
+	Open   clustercheck.Open
 	Config settings.File
 	Parse  settings.Parse
 	Slack  notify.Channel
@@ -89,17 +93,23 @@ func New(p Parts) (*Product, error) {
 		return settings.Refresh(ctx, p.Config, p.Parse, records, p.Hub, p.Now())
 	}
 	box := outbox.Outbox{Ledger: records, Bus: bus{product, p.Hub}}
+	alarm := func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
+		return p.SNS.Post(ctx, notify.Emergency(critical, bucket, cause.Error()))
+	}
 	handlers := map[string]worker.Handler{
 		Dispatch: worker.Each((&dispatch.Handler{
 			Configuration: product.configure,
 			Ledger:        records, FollowUps: records, Outbox: box, Now: p.Now,
-			Queues: map[string]dispatch.Queue{EtcdSize: product.queues[EtcdSize], Notify: product.queues[Notify]},
+			Queues: map[string]dispatch.Queue{
+				EtcdSize: product.queues[EtcdSize], ClusterCheck: product.queues[ClusterCheck], Notify: product.queues[Notify],
+			},
 		}).Handle),
 		EtcdSize: worker.Each((&etcdsizefn.Handler{
-			Source: p.Source, Ledger: records, Leases: records, Outbox: box, Now: p.Now,
-			Alarm: func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
-				return p.SNS.Post(ctx, notify.Emergency(critical, bucket, cause.Error()))
-			},
+			Source: p.Source, Ledger: records, Leases: records, Outbox: box, Alarm: alarm, Now: p.Now,
+		}).Handle),
+		ClusterCheck: worker.Each((&clustercheckfn.Handler{
+			Open: p.Open, Ledger: records, Leases: records, FollowUps: records, Outbox: box,
+			Queue: product.queues[ClusterCheck], Alarm: alarm, Now: p.Now,
 		}).Handle),
 		Notify: (&notifyfn.Handler{
 			Ledger: records, Slack: p.Slack, SNS: p.SNS, Hub: p.Hub, Now: p.Now, Sleep: p.Sleep,

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/clustercheck"
+	"github.com/eks-steward/eks-steward/internal/clustercheck/surveytest"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
@@ -48,7 +51,7 @@ func (c *channel) Post(_ context.Context, m notify.Message) error {
 	return nil
 }
 
-func open(t *testing.T, clusters ...sim.Cluster) (*local.Product, *channel) {
+func open(t *testing.T, clusters ...sim.Cluster) (*local.Product, *channel, *surveytest.Region) {
 	t.Helper()
 	now := start
 	clock := func() time.Time { return now }
@@ -64,9 +67,14 @@ func open(t *testing.T, clusters ...sim.Cluster) (*local.Product, *channel) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	slack := &channel{}
+	healthy := surveytest.New(fleet.Target{Account: account, Region: region}, start)
+	for _, c := range clusters {
+		healthy.Clusters[c.Name] = surveytest.Healthy(healthy.Target.Cluster(c.Name), start)
+	}
 	product, err := local.New(local.Parts{
 		Store: store, Config: onlyHere, Parse: yamlfile.Parse, Slack: slack, SNS: &channel{}, Log: io.Discard,
 		Source: awsfleet.New(aws.Config{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAHOME", "secret", "")}),
+		Open:   func(fleet.Target) clustercheck.Survey { return healthy.Survey() },
 		Hub:    fleet.ClusterID{Account: account, Region: region},
 		Now:    clock,
 		Sleep:  func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
@@ -74,7 +82,7 @@ func open(t *testing.T, clusters ...sim.Cluster) (*local.Product, *channel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return product, slack
+	return product, slack, healthy
 }
 
 func full(name string) sim.Cluster {
@@ -93,7 +101,7 @@ func TestFault_52_FiveHundredFindingsAtOnceAreOneDigest(t *testing.T) {
 	for i := range 500 {
 		clusters = append(clusters, full(fmt.Sprintf("c%03d", i)))
 	}
-	p, slack := open(t, clusters...)
+	p, slack, _ := open(t, clusters...)
 	if err := p.Beat(events.Hourly, start); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +112,7 @@ func TestFault_52_FiveHundredFindingsAtOnceAreOneDigest(t *testing.T) {
 }
 
 func TestFault_31_APoisonMessageEndsInTheDeadLetterQueueAlone(t *testing.T) {
-	p, slack := open(t, full("prod"))
+	p, slack, _ := open(t, full("prod"))
 	poison, err := testevents.Read(testevents.Malformed, "cluster-name-hostile")
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +146,7 @@ func TestEventsTakeTheWayOfTheDeployedRules(t *testing.T) {
 			continue
 		}
 		t.Run(c.String(), func(t *testing.T) {
-			p, slack := open(t, full(call.Cluster))
+			p, slack, checked := open(t, full(call.Cluster))
 			if err := p.Configure(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -150,12 +158,50 @@ func TestEventsTakeTheWayOfTheDeployedRules(t *testing.T) {
 			if told := len(slack.told) == 1 && strings.Contains(slack.told[0], call.Cluster); told != wanted {
 				t.Errorf("%s in %s: Slack heard %q, want a message: %t", call.Call, call.Region, slack.told, wanted)
 			}
+			if reads := checked.Reads(); slices.Equal(reads, []string{call.Cluster}) != (call.Region == region) {
+				t.Errorf("%s in %s: clustercheck read %q", call.Call, call.Region, reads)
+			}
 		})
 	}
 }
 
+func TestADailyBeatChecksEveryClusterAndATroubleIsTold(t *testing.T) {
+	p, slack, region := open(t, sim.Cluster{Name: "prod"}, sim.Cluster{Name: "quiet"})
+	versions := region.Clusters["prod"].Versions.Value
+	versions[0].Status, versions[0].EndOfExtended = "UNSUPPORTED", start.Add(-24*time.Hour)
+	if err := p.Beat(events.Daily, start); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, p)
+	if got := region.Reads(); !slices.Equal(got, []string{"prod", "quiet"}) || len(p.DeadLetters) > 0 {
+		t.Errorf("read %q, dead letters %v", got, p.DeadLetters)
+	}
+	if len(slack.told) != 1 || !strings.Contains(slack.told[0], "CRITICAL") || !strings.Contains(slack.told[0], "prod") {
+		t.Errorf("Slack heard %q, want the version of prod", slack.told)
+	}
+}
+
+func TestWhatEKSSaysOfAnAddonGoesToClusterCheck(t *testing.T) {
+	p, _, clusters := open(t, full("prod"))
+	raw, err := testevents.Read("clustercheck", "addon.degraded")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = bytes.ReplaceAll(raw, []byte("eu-west-1"), []byte(region))
+	if err := p.Configure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.PutEvent(raw); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, p)
+	if got := clusters.Reads(); !slices.Equal(got, []string{"prod"}) {
+		t.Errorf("read %q, want prod", got)
+	}
+}
+
 func TestAScheduleThatIsNotDeployedHasNoBeat(t *testing.T) {
-	p, _ := open(t)
+	p, _, _ := open(t)
 	if err := p.Beat("weekly", start); err == nil {
 		t.Error("a weekly schedule beats, and none is deployed")
 	}
