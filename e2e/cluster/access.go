@@ -69,43 +69,56 @@ func (p *plane) startAuthenticator(c *Cluster) {
 // authenticator knows. It replaces what the role had.
 func (c *Cluster) Grant(t testing.TB, roleARN, username string, groups ...string) {
 	t.Helper()
-	wanted := mapping{RoleARN: withoutPath(roleARN), Username: username, Groups: groups}
-	c.access.set(wanted)
-	c.settle(t, roleARN, func(known *mapping) bool {
-		return known != nil && known.Username == username && slices.Equal(known.Groups, groups)
-	})
+	if err := c.Map(t.Context(), roleARN, username, groups...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Revoke takes back what Grant gave. The API server believes a token that it has let in for ten
 // seconds more; a token of another access key, or of another second, it refuses at once.
 func (c *Cluster) Revoke(t testing.TB, roleARN string) {
 	t.Helper()
+	if err := c.Unmap(t.Context(), roleARN); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Map is Grant for who has no test to fail.
+func (c *Cluster) Map(ctx context.Context, roleARN, username string, groups ...string) error {
+	c.access.set(mapping{RoleARN: withoutPath(roleARN), Username: username, Groups: groups})
+	return c.settle(ctx, roleARN, func(known *mapping) bool {
+		return known != nil && known.Username == username && slices.Equal(known.Groups, groups)
+	})
+}
+
+// Unmap is Revoke for who has no test to fail.
+func (c *Cluster) Unmap(ctx context.Context, roleARN string) error {
 	c.access.remove(withoutPath(roleARN))
-	c.settle(t, roleARN, func(known *mapping) bool { return known == nil })
+	return c.settle(ctx, roleARN, func(known *mapping) bool { return known == nil })
 }
 
 // settle writes the file until the authenticator decides about the role as it should. It reads
 // the file before it watches it, and so misses a change between the two.
-func (c *Cluster) settle(t testing.TB, roleARN string, done func(known *mapping) bool) {
-	t.Helper()
+func (c *Cluster) settle(ctx context.Context, roleARN string, done func(known *mapping) bool) error {
 	key := c.STS.Issue(session(roleARN))
-	err := eventually(t.Context(), nil, func() error {
+	err := eventually(ctx, nil, func() error {
 		if err := c.access.write(); err != nil {
 			return err
 		}
-		token, err := sts.Token(t.Context(), key, c.Name)
+		token, err := sts.Token(ctx, key, c.Name)
 		if err != nil {
 			return err
 		}
-		known, err := c.review(t.Context(), token)
+		known, err := c.review(ctx, token)
 		if err == nil && !done(known) {
 			return errors.New("it does not follow its file")
 		}
 		return err
 	})
 	if err != nil {
-		t.Fatalf("change the access of %s: aws-iam-authenticator: %v", roleARN, err)
+		return fmt.Errorf("change the access of %s: aws-iam-authenticator: %w", roleARN, err)
 	}
+	return nil
 }
 
 // review asks the authenticator whose token it is; nil is nobody's.

@@ -5,6 +5,7 @@ package cluster
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,18 +94,36 @@ type Node struct {
 // AddNode adds a node and returns when it is Ready and takes pods. It needs Workloads.
 func (c *Cluster) AddNode(t testing.TB, n Node) {
 	t.Helper()
+	if err := c.Join(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	if err := eventually(t.Context(), nil, func() error { return c.ready(t, n.Name) }); err != nil {
+		t.Fatalf("node %s does not get ready: %v", n.Name, err)
+	}
+}
+
+// Join adds a node, which gets Ready in a moment where there are Workloads.
+func (c *Cluster) Join(ctx context.Context, n Node) error {
 	node, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Node",
 		"metadata": map[string]any{"name": n.Name, "labels": n.Labels},
 		"status":   map[string]any{"nodeInfo": map[string]string{"kubeletVersion": n.KubeletVersion}},
 	})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	c.admin(t, http.MethodPost, "/api/v1/nodes", "application/json", node)
-	if err := eventually(t.Context(), nil, func() error { return c.ready(t, n.Name) }); err != nil {
-		t.Fatalf("node %s does not get ready: %v", n.Name, err)
+	if _, err := request(ctx, c.Admin, http.MethodPost, c.Endpoint+"/api/v1/nodes", "application/json", node); err != nil {
+		return fmt.Errorf("add node %s: %w", n.Name, err)
 	}
+	return nil
+}
+
+// Leave takes a node away at once, as when its instance is terminated.
+func (c *Cluster) Leave(ctx context.Context, name string) error {
+	if _, err := request(ctx, c.Admin, http.MethodDelete, c.Endpoint+"/api/v1/nodes/"+name, "", nil); err != nil {
+		return fmt.Errorf("remove node %s: %w", name, err)
+	}
+	return nil
 }
 
 func (c *Cluster) ready(t testing.TB, name string) error {

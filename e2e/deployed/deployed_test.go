@@ -73,6 +73,7 @@ func run(m *testing.M) (code int, err error) {
 const (
 	secretName = "eks-steward/slack"
 	hook       = "/services/T0000/B0000/e2e"
+	secretsKey = "arn:aws:kms:" + deployed.Region + ":" + deployed.Account + ":key/00000000-0000-0000-0000-00000000000e"
 	goodFile   = "schemaVersion: 1\ntargets:\n  - account: \"" + deployed.Account + "\"\n    regions: [" + deployed.Region + "]\n"
 )
 
@@ -97,16 +98,21 @@ func start(ctx context.Context) (_ *product, err error) {
 	if p.Deployment, err = deployed.Deploy(ctx, assembly); err != nil {
 		return nil, err
 	}
-	p.world, err = sim.New(sim.Fleet{Home: deployed.Account, Accounts: []sim.Account{{ID: deployed.Account, Regions: []sim.Region{{Name: deployed.Region}}}}}, time.Now)
+	p.world, err = sim.New(sim.Fleet{Home: deployed.Account, Accounts: []sim.Account{{
+		ID: deployed.Account, Regions: []sim.Region{{Name: deployed.Region, Keys: []sim.Key{{ID: secretsKey, Rotation: true}}}},
+	}}}, time.Now)
 	if err != nil {
 		return nil, err
 	}
-	eks, chat := p.EKS(p.world.EKS()), httptest.NewServer(p.channel)
-	p.servers = append(p.servers, eks, chat)
+	eks, around, chat := p.EKS(p.world.EKS()), p.Around(p.world.Handler()), httptest.NewServer(p.channel)
+	p.servers = append(p.servers, eks, around, chat)
 	if err := p.outfit(ctx, chat.URL+hook); err != nil {
 		return nil, err
 	}
-	p.runner, err = p.NewRunner(ctx, map[string]string{"AWS_ENDPOINT_URL_EKS": eks.URL})
+	p.runner, err = p.NewRunner(ctx, map[string]string{
+		"AWS_ENDPOINT_URL_EKS": eks.URL, "AWS_ENDPOINT_URL_EC2": around.URL, "AWS_ENDPOINT_URL_KMS": around.URL,
+		"AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": around.URL,
+	})
 	return p, err
 }
 
@@ -185,10 +191,15 @@ func (p *product) drain(t *testing.T) {
 // cluster joins the fleet until the test ends.
 func (p *product) cluster(t *testing.T, name string) {
 	t.Helper()
-	if err := p.world.Add(deployed.Account, deployed.Region, sim.Cluster{Name: name, Version: "1.34"}); err != nil {
+	p.join(t, sim.Cluster{Name: name, Version: "1.34"})
+}
+
+func (p *product) join(t *testing.T, c sim.Cluster) {
+	t.Helper()
+	if err := p.world.Add(deployed.Account, deployed.Region, c); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.remove(name) })
+	t.Cleanup(func() { p.remove(c.Name) })
 }
 
 func (p *product) remove(name string) {

@@ -10,11 +10,15 @@
 package deployed
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path"
 	"strings"
 
@@ -101,36 +105,99 @@ func (d *Deployment) EKS(standIn http.Handler) *httptest.Server {
 	// Actions and their resources ("Actions, resources, and condition keys for
 	// Amazon EKS", Service authorization reference).
 	for pattern, action := range map[string]string{
-		"GET /clusters":         "eks:ListClusters",
-		"GET /clusters/{name}":  "eks:DescribeCluster",
-		"GET /cluster-versions": "eks:DescribeClusterVersions",
+		"GET /clusters":                  "eks:ListClusters",
+		"GET /cluster-versions":          "eks:DescribeClusterVersions",
+		"GET /addons/supported-versions": "eks:DescribeAddonVersions",
 
+		"GET /clusters/{name}":                 "eks:DescribeCluster",
+		"GET /clusters/{name}/node-groups":     "eks:ListNodegroups",
+		"GET /clusters/{name}/addons":          "eks:ListAddons",
+		"POST /clusters/{name}/insights":       "eks:ListInsights",
+		"GET /clusters/{name}/insights/{item}": "eks:DescribeInsight",
+		"GET /clusters/{name}/updates":         "eks:ListUpdates",
+		"GET /clusters/{name}/updates/{item}":  "eks:DescribeUpdate",
+
+		"GET /clusters/{name}/node-groups/{nodegroup}":    "eks:DescribeNodegroup",
+		"GET /clusters/{name}/addons/{addon}":             "eks:DescribeAddon",
 		"GET /clusters/{name}/access-entries/{principal}": "eks:DescribeAccessEntry",
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			resource := "*"
-			switch name, principal := r.PathValue("name"), r.PathValue("principal"); {
-			case principal != "":
-				resource = "arn:aws:eks:" + Region + ":" + Account + ":access-entry/" + name + "/role/" + Account + "/" + path.Base(principal) + "/00000000"
-			case name != "":
-				resource = "arn:aws:eks:" + Region + ":" + Account + ":cluster/" + name
-			}
-			allowed, err := d.Authorize(r.Context(), emulator.Question{AccessKey: accessKey(r), Region: Region, Action: action, Resource: resource})
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			if !allowed {
-				w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(http.StatusForbidden)
-				fmt.Fprintf(w, `{"message": "not authorized to perform: %s on resource: %s"}`, action, resource)
-				return
-			}
-			standIn.ServeHTTP(w, r)
+			d.guard(w, r, standIn, action, resourceOf(r))
 		})
 	}
 	return httptest.NewServer(mux)
+}
+
+// Around serves stand-ins of what is around clusters, EC2, KMS and the tagging
+// API, behind the policies of the deployed roles. The caller closes it.
+func (d *Deployment) Around(standIns http.Handler) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		action, resource := requested(r.Header.Get("X-Amz-Target"), body)
+		d.guard(w, r, standIns, action, resource)
+	}))
+}
+
+// requested names the action and the resource of a request to EC2, whose body is
+// a form, or to KMS or the tagging API, whose header names the action.
+func requested(target string, body []byte) (action, resource string) {
+	service, name, _ := strings.Cut(target, ".")
+	switch {
+	case service == "TrentService":
+		var of struct{ KeyID string }
+		if json.Unmarshal(body, &of) == nil && name != "ListAliases" {
+			return "kms:" + name, of.KeyID
+		}
+		return "kms:" + name, "*"
+	case strings.HasPrefix(service, "ResourceGroupsTaggingAPI"):
+		return "tag:" + name, "*"
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return "ec2:unreadable", "*"
+	}
+	return "ec2:" + form.Get("Action"), "*"
+}
+
+// guard passes a request on to a stand-in if the role behind it may make it.
+func (d *Deployment) guard(w http.ResponseWriter, r *http.Request, standIn http.Handler, action, resource string) {
+	allowed, err := d.Authorize(r.Context(), emulator.Question{AccessKey: accessKey(r), Region: Region, Action: action, Resource: resource})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if !allowed {
+		w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, `{"message": "not authorized to perform: %s on resource: %s"}`, action, resource)
+		return
+	}
+	standIn.ServeHTTP(w, r)
+}
+
+// resourceOf names what a request to EKS is about, as policies do: everything
+// below a cluster ends in an id that EKS makes up.
+func resourceOf(r *http.Request) string {
+	const of, id = "arn:aws:eks:" + Region + ":" + Account + ":", "/00000000"
+	name := r.PathValue("name")
+	for _, kind := range []string{"nodegroup", "addon"} {
+		if item := r.PathValue(kind); item != "" {
+			return of + kind + "/" + name + "/" + item + id
+		}
+	}
+	switch principal := r.PathValue("principal"); {
+	case principal != "":
+		return of + "access-entry/" + name + "/role/" + Account + "/" + path.Base(principal) + id
+	case name != "":
+		return of + "cluster/" + name
+	}
+	return "*"
 }
 
 // accessKey is the one that a request is signed with.

@@ -17,7 +17,7 @@ const receives = 6
 func TestFault_31_APoisonMessageReachesTheDeadLettersAndNothingElseDoes(t *testing.T) {
 	const poison = `{"poison": true}`
 	client := sqs.NewFromConfig(steward.Config)
-	for _, function := range []string{"Dispatch", "EtcdSize", "Notify"} {
+	for _, function := range []string{"Dispatch", "EtcdSize", "ClusterCheck", "Notify"} {
 		t.Run(function, func(t *testing.T) {
 			for _, body := range []string{poison, canary} { // one batch, where the function takes batches
 				queue := steward.Hub.ID(function + "Queue")
@@ -39,7 +39,7 @@ func TestFault_31_APoisonMessageReachesTheDeadLettersAndNothingElseDoes(t *testi
 			if left := steward.depth(t, function+"Queue"); left != "0" {
 				t.Errorf("%s messages are left in the queue", left)
 			}
-			for _, other := range []string{"Dispatch", "EtcdSize", "Notify"} {
+			for _, other := range []string{"Dispatch", "EtcdSize", "ClusterCheck", "Notify"} {
 				var want []string
 				if other == function {
 					want = []string{poison}

@@ -33,7 +33,13 @@ func envelopeOf(t *testing.T, raw []byte) envelope {
 }
 
 // queues are all that a rule could send to.
-var queues = []string{"DispatchQueue", "EtcdSizeQueue", "NotifyQueue", "DispatchDeadLetters", "EtcdSizeDeadLetters", "NotifyDeadLetters"}
+var queues = []string{
+	"DispatchQueue", "EtcdSizeQueue", "ClusterCheckQueue", "NotifyQueue",
+	"DispatchDeadLetters", "EtcdSizeDeadLetters", "ClusterCheckDeadLetters", "NotifyDeadLetters",
+}
+
+// bothLook is where an event arrives that changes which clusters there are.
+const bothLook = "EtcdSizeQueue, ClusterCheckQueue"
 
 // arrivals puts an event on a bus and names the queues it arrives in.
 func (p *product) arrivals(t *testing.T, from aws.Config, bus string, e envelope) string {
@@ -79,7 +85,7 @@ func TestEveryTestEventArrivesInExactlyItsQueues(t *testing.T) {
 			fmt.Fprintf(&b, "%-55s no event\n", c)
 			continue
 		}
-		fmt.Fprintf(&b, "%-55s default: %-22s own: %s\n", c, steward.arrivals(t, steward.Config, "default", e), steward.arrivals(t, steward.Config, deployed.Bus, e))
+		fmt.Fprintf(&b, "%-55s default: %-32s own: %s\n", c, steward.arrivals(t, steward.Config, "default", e), steward.arrivals(t, steward.Config, deployed.Bus, e))
 	}
 	golden(t, "arrivals.golden", b.String())
 }
@@ -91,8 +97,8 @@ func TestNearMissesArriveNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	hit := envelopeOf(t, raw)
-	if got := steward.arrivals(t, steward.Config, "default", hit); got != "EtcdSizeQueue" {
-		t.Fatalf("the event that the others miss nearly arrives %s, want in EtcdSizeQueue", got)
+	if got := steward.arrivals(t, steward.Config, "default", hit); got != bothLook {
+		t.Fatalf("the event that the others miss nearly arrives %s, want in %s", got, bothLook)
 	}
 	for name, change := range map[string]func(e *envelope, detail map[string]any){
 		"another source":             func(e *envelope, _ map[string]any) { e.Source = "aws.ecs" },
@@ -128,7 +134,7 @@ func TestNearMissesArriveNowhere(t *testing.T) {
 
 // Another account reaches our bus the way a member does. It can have a cluster
 // looked at, but not tell people anything.
-func TestAnotherAccountReachesEtcdSizeButNotNotify(t *testing.T) {
+func TestAnotherAccountReachesTheReadersButNotNotify(t *testing.T) {
 	const other = "444455556666"
 	steward.drain(t)
 	// The emulator lets the roles of a bootstrap do anything.
@@ -145,7 +151,7 @@ func TestAnotherAccountReachesEtcdSizeButNotNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	for event, want := range map[testevents.Case]string{
-		{Function: "etcdsize", Name: "CreateCluster"}: "EtcdSizeQueue",
+		{Function: "etcdsize", Name: "CreateCluster"}: bothLook,
 		{Function: "notify", Name: "finding-opened"}:  "nowhere",
 	} {
 		raw, err := testevents.Read(event.Function, event.Name)

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/eks-steward/eks-steward/e2e/deployed"
+	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/slack"
 )
 
@@ -31,6 +33,8 @@ var unused = []struct {
 	{permission{"DispatchSchedulerRole", "sqs:SendMessage", "DispatchDeadLetters"}, "Scheduler gives up on a message only when the queue is out of reach"},
 	{permission{"NotifySchedulerRole", "sqs:SendMessage", "NotifyDeadLetters"}, "likewise"},
 	{permission{"steward-etcdsize", "sns:Publish", "Findings"}, "only when the ledger is out of reach: critical findings then go straight to the topic"},
+	{permission{"steward-clustercheck", "sns:Publish", "Findings"}, "likewise"},
+	{permission{"steward-clustercheck", "sqs:SendMessage", "ClusterCheckQueue"}, "only when a run is out of time"},
 	{permission{"steward-reader", "eks:DescribeAccessEntry", "arn:aws:eks:*:" + deployed.Account + ":access-entry/*"}, "only when an API server refuses the role, which ../real shows"},
 }
 
@@ -39,6 +43,7 @@ var unused = []struct {
 func TestRolesMayDoWhatTheyDoAndNothingElse(t *testing.T) {
 	incident(t, "witness", func(int) {})
 	outage(t, "unheard")
+	lifetime(t, "mayfly")
 	steward.tick(t, "NotifyCanary")
 
 	granted := steward.granted(t)
@@ -89,6 +94,22 @@ func outage(t *testing.T, cluster string) {
 	if got := steward.told(cluster); len(got) != 1 {
 		t.Errorf("after its outage Slack shows %q, want the incident", got)
 	}
+}
+
+// lifetime has a cluster with all that a check reads looked at as every day, and
+// again after its deletion.
+func lifetime(t *testing.T, cluster string) {
+	t.Helper()
+	steward.join(t, sim.Cluster{
+		Name: cluster, Version: "1.34", KeyARN: secretsKey,
+		Nodegroups: []sim.Nodegroup{{Name: "workers"}},
+		Addons:     []sim.Addon{{Name: "vpc-cni", Version: "v1.20.4-eksbuild.2"}},
+		Insights:   []sim.Insight{{Name: "Deprecated APIs", Status: "ERROR"}},
+		Updates:    []sim.Update{{Version: "1.35", At: -time.Minute}},
+	})
+	steward.tick(t, "DispatchDaily")
+	steward.remove(cluster)
+	steward.call(t, "DeleteCluster", cluster)
 }
 
 // excepted says whether a permission is in the list of the unused.

@@ -34,11 +34,23 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	},
 	{
 		"AwsSolutions-IAM5[Resource::*]", "Reader",
-		"eks:ListClusters, eks:DescribeClusterVersions and cloudwatch:GetMetricData take no resource (Service authorization reference, Amazon EKS and Amazon CloudWatch). All three only read.",
+		"eks:ListClusters, eks:DescribeClusterVersions, eks:DescribeAddonVersions, cloudwatch:GetMetricData, ec2:DescribeSubnets, kms:ListAliases and tag:GetResources take no resource (Service authorization reference). All of them only read.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:cluster/*]", "Reader",
-		"eks:DescribeCluster on the clusters of this account: which there will be is not known at deployment, and finding new ones is the purpose.",
+		"Describing the clusters of this account, and listing what they hold: which there will be is not known at deployment, and finding new ones is the purpose.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:nodegroup/*]", "Reader",
+		"Nodegroups come and go with clusters, and their ARNs end in an id that EKS makes up. DescribeNodegroup only reads, and only the account's own.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:addon/*]", "Reader",
+		"Likewise for add-ons and DescribeAddon.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:kms:*:*:key/*]", "Reader",
+		"The keys of clusters are not known at deployment, and may be of another account, whose key policy then decides. DescribeKey, GetKeyRotationStatus and ListResourceTags show no key material and use no key.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:access-entry/*]", "Reader",
@@ -47,6 +59,10 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "EtcdSizeRole",
 		"sts:AssumeRole on one role name in any account of the organisation, held to it by aws:ResourceOrgID: accounts join by the run-time file.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "ClusterCheckRole",
+		"Likewise.",
 	},
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/eks-steward/eks-steward/e2e/cluster"
 	"github.com/eks-steward/eks-steward/e2e/cluster/sts"
+	"github.com/eks-steward/eks-steward/e2e/coupled"
 	"github.com/eks-steward/eks-steward/e2e/deployed"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -130,8 +131,8 @@ func (p *product) run(t *testing.T) {
 	})
 }
 
-// joins adds a cluster to EKS whose API server is the real one. It leaves with
-// the test, or before.
+// joins adds a cluster to EKS whose API server is the real one, and follows it
+// when it has the right name. It leaves with the test, or before.
 func (p *product) joins(t *testing.T, name string) (leave func()) {
 	t.Helper()
 	c := sim.Cluster{Name: name, Version: "1.34", Endpoint: p.control.Endpoint, CA: p.control.CA}
@@ -139,6 +140,11 @@ func (p *product) joins(t *testing.T, name string) (leave func()) {
 		t.Fatal(err)
 	}
 	id := fleet.ClusterID{Account: deployed.Account, Region: deployed.Region, Name: name}
+	if name == p.control.Name {
+		if err := p.world.Couple(id, coupled.New(p.control)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if slices.Contains(p.admitted, name) {
 		if err := p.world.Admit(id, p.reader, kubeapi.Group); err != nil {
 			t.Fatal(err)

@@ -40,7 +40,6 @@ func TestTheDeployedBinariesAgainstARealCluster(t *testing.T) {
 	t.Run("a stranger is told to make an access entry", func(t *testing.T) {
 		p.refused(t, own, "does not know role "+p.reader, "has no access entry there: create one")
 	})
-	control.Grant(t, p.reader, "steward", kubeapi.Group) // what EKS does for an access entry
 	p.admitted = []string{own, mistaken}
 	t.Run("a role without the ClusterRole is told to apply it", func(t *testing.T) {
 		p.refused(t, own, "does not let the caller read /metrics: apply manifests/steward-reader.yaml", "HTTP status 403")
