@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,10 +14,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
-	"github.com/eks-steward/eks-steward/internal/etcdsize"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -61,25 +58,11 @@ func (c check) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	conf, err := c.configuration()
+	all, complete, err := c.survey(cmd.Context(), c.now, func(format string, args ...any) { progress(cmd.ErrOrStderr(), format, args...) })
 	if err != nil {
 		return err
 	}
-	source, targets, err := c.connect(cmd.Context(), conf)
-	if err != nil {
-		return err
-	}
-	var findings []fleet.Finding
-	complete := true
-	for _, t := range targets {
-		progress(cmd.ErrOrStderr(), "reading %s", t)
-		r := etcdsize.Scan(cmd.Context(), source, etcdsize.Order{Target: t, Rules: func(id fleet.ClusterID) etcdsize.Rules {
-			return etcdsize.Rules(conf.EtcdSizeFor(id))
-		}}, c.now())
-		findings = append(findings, r.Findings...)
-		complete = complete && r.Complete
-	}
-	progress(cmd.ErrOrStderr(), "")
+	findings := all.Findings()
 	if err := c.print(cmd.OutOrStdout(), findings); err != nil {
 		return &exitError{exitIncomplete, err}
 	}
@@ -111,31 +94,6 @@ func readConfig(name string) (*config.File, error) {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	return yamlfile.Parse(name, data)
-}
-
-// connect finds credentials and what to read with them.
-func (c check) connect(ctx context.Context, conf *config.File) (*awsfleet.Fleet, []fleet.Target, error) {
-	cfg, err := c.open(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	source := awsfleet.New(cfg)
-	if targets := conf.Targets(); len(targets) > 0 {
-		return source, c.within(targets), nil
-	}
-	regions, err := c.own(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	account, _, err := source.Identity(ctx)
-	if err != nil {
-		return nil, nil, &exitError{exitIncomplete, fmt.Errorf("no usable AWS credentials: log in (aws sso login), or set AWS_PROFILE: %w", err)}
-	}
-	var targets []fleet.Target
-	for _, r := range regions {
-		targets = append(targets, fleet.Target{Account: account, Region: r})
-	}
-	return source, targets, nil
 }
 
 // verdict is the exit code: what is broken outranks what is unread.

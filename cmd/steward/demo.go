@@ -13,40 +13,46 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
+	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/local"
 	"github.com/eks-steward/eks-steward/testevents"
 )
 
 func demoCommand() *cobra.Command {
-	var page, logFile string
+	var d demo
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the whole product for an hour and a half of simulated time, without AWS",
 		Long: `demo runs the handlers of the deployed functions in one process, on a ledger
-file and in-process queues, against a simulated EKS and CloudWatch with a dozen
-clusters. One of them fills up and is cleaned up; every event is delivered twice.
-The messages are shown here and on a page that looks like Slack.`,
+file and in-process queues, against a simulated AWS with some twenty clusters. One
+of them fills up and is cleaned up; every event is delivered twice. The messages
+are shown here and on a page that looks like Slack; another page is the report
+about the fleet.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo{out: cmd.OutOrStdout(), page: page, log: logFile}.run(cmd.Context())
+			d.out = cmd.OutOrStdout()
+			return d.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&page, "page", "demo.html", "where to write the page of messages")
-	cmd.Flags().StringVar(&logFile, "log", "", "where to write the functions' logs (default: nowhere)")
+	cmd.Flags().StringVar(&d.page, "page", "demo.html", "where to write the page of messages")
+	cmd.Flags().StringVar(&d.report, "report", "demo-report.html", "where to write the report about the fleet")
+	cmd.Flags().StringVar(&d.log, "log", "", "where to write the functions' logs (default: nowhere)")
 	return cmd
 }
 
 // demo tells its story on out.
 type demo struct {
-	out  io.Writer
-	page string
-	log  string
+	out    io.Writer
+	page   string
+	report string
+	log    string
 }
 
-// moment is something that happens to the product at one time.
+// moment is something that happens to the product, or around it, at one time.
 type moment struct {
 	at     time.Time
-	happen func(*local.Product) error
+	happen func(*stage) error
 }
 
 func (d demo) run(ctx context.Context) error {
@@ -80,7 +86,10 @@ func (d demo) run(ctx context.Context) error {
 		return err
 	}
 	d.bill(s)
-	return d.writePage(s)
+	if err := d.writePage(s); err != nil {
+		return err
+	}
+	return d.writeReport(ctx, s)
 }
 
 func (d demo) openLog() (io.WriteCloser, error) {
@@ -97,6 +106,9 @@ func (discard) Close() error { return nil }
 // demoStart is when the story begins; the fleet file counts from it.
 var demoStart = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
+// demoCluster is the one that comes and goes, as the events of CloudTrail name it.
+var demoCluster = fleet.ClusterID{Account: "111122223333", Region: "us-east-1", Name: "my-cluster"}
+
 // demoScript is the story: the schedules of the deployment for an hour and a
 // half, and what CloudTrail tells of a cluster in between.
 func demoScript() ([]moment, error) {
@@ -107,25 +119,33 @@ func demoScript() ([]moment, error) {
 		if after%time.Hour == 0 {
 			script = append(script, beat(events.Hourly, at))
 		}
+		if after == 35*time.Minute {
+			script = append(script, beat(events.Daily, at))
+		}
 		script = append(script, beat(events.FiveMinutes, at))
 		if name, ok := calls[after]; ok {
 			call, err := testevents.Read(local.EtcdSize, name)
 			if err != nil {
 				return nil, err
 			}
-			script = append(script, moment{at, func(p *local.Product) error { return p.PutEvent(call) }})
+			script = append(script, moment{at, func(s *stage) error {
+				if name == "DeleteCluster" {
+					s.world.Remove(demoCluster)
+				}
+				return s.product.PutEvent(call)
+			}})
 		}
 	}
 	return script, nil
 }
 
 func beat(c events.Cadence, at time.Time) moment {
-	return moment{at, func(p *local.Product) error { return p.Beat(c, at) }}
+	return moment{at, func(s *stage) error { return s.product.Beat(c, at) }}
 }
 
 // play lets everything happen at its time, twice, and shows what people are told.
 func (d demo) play(ctx context.Context, s *stage, script []moment) error {
-	fmt.Fprintf(d.out, "A dozen clusters, three account-regions, simulated time. Every event is delivered twice.\n\n")
+	fmt.Fprintf(d.out, "Twenty clusters, three account-regions, simulated time. Every event is delivered twice.\n\n")
 	shown := 0
 	for _, next := range script {
 		s.clock.To(next.at)
@@ -158,7 +178,7 @@ func (d demo) replay(ctx context.Context, s *stage, script []moment) error {
 // happen lets the product work on what happened until nothing is left to do.
 func (s *stage) happen(ctx context.Context, moments ...moment) error {
 	for _, m := range moments {
-		if err := m.happen(s.product); err != nil {
+		if err := m.happen(s); err != nil {
 			return err
 		}
 	}
@@ -187,5 +207,20 @@ func (d demo) writePage(s *stage) error {
 		return fmt.Errorf("write %s: %w", d.page, err)
 	}
 	fmt.Fprintf(d.out, "The messages as Slack would show them: %s\n", d.page)
+	return nil
+}
+
+// writeReport shows the fleet as it is at the end of the story.
+func (d demo) writeReport(ctx context.Context, s *stage) error {
+	conf, err := yamlfile.Parse("steward.yaml", demoConfig)
+	if err != nil {
+		return err
+	}
+	silent := func(string, ...any) {}
+	all, _ := newSurveyor(s.source, conf, s.clock.Now, silent).fleet(ctx, conf.Targets())
+	if err := writePage(d.report, all); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "The fleet as `steward report` shows it: %s\n", d.report)
 	return nil
 }

@@ -21,7 +21,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/quotas"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/rehearsal"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/snapshot"
 	"github.com/eks-steward/eks-steward/internal/doctor"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/secret"
@@ -110,9 +113,9 @@ func (x examination) validate() error {
 
 // order says what to examine besides the targets.
 func (x examination) order(cfg aws.Config, source *awsfleet.Fleet) doctor.Order {
-	var o doctor.Order
+	o := doctor.Order{Rehearsal: rehearsal.New(cfg, x.now, snapshot.WithoutServers), Quotas: quotas.New(source)}
 	if x.apiServers {
-		o.Servers = source
+		o.Rehearsal, o.Servers = rehearsal.New(cfg, x.now), source
 	}
 	if x.secret != "" {
 		client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.Region = regionOf(x.secret, o.Region) })

@@ -58,7 +58,7 @@ func invoke(cmd *cobra.Command, function, event, fleetFile string) error {
 	if err := s.product.Configure(cmd.Context()); err != nil {
 		return err
 	}
-	sent := moment{happen: func(p *local.Product) error { return p.Send(function, raw) }}
+	sent := moment{happen: func(s *stage) error { return s.product.Send(function, raw) }}
 	if err := s.happen(cmd.Context(), sent); err != nil {
 		return err
 	}

@@ -75,6 +75,6 @@ configuration, 3 AWS refused or not everything could be read.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(checkCommand(), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), simulateCommand())
+	root.AddCommand(checkCommand(), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), reportCommand(), simulateCommand())
 	return root
 }

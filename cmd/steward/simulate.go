@@ -22,8 +22,8 @@ func simulateCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "simulate",
-		Short: "Serve a simulated EKS, CloudWatch and STS for the AWS SDK and CLI to talk to",
-		Long: `simulate serves the EKS, CloudWatch and STS operations that eks-steward calls,
+		Short: "Serve a simulated AWS (EKS and what it needs) for the AWS SDK and CLI to talk to",
+		Long: `simulate serves the AWS operations that eks-steward calls,
 seeded from a fleet file (docs/simulator.md), until it is interrupted. Nothing
 of it is AWS; what it answers is held against AWS's API model by tests. A fleet
 file can make regions refuse; the flags make it slow or throttled.`,

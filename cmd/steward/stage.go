@@ -41,6 +41,7 @@ type stage struct {
 	world   *sim.World
 	slack   *simslack.Channel
 	inbox   *inbox
+	source  *awsfleet.Fleet
 	product *local.Product
 	clock   *clock
 	closers []func() error
@@ -76,8 +77,9 @@ func openStage(ledgerFile string, seed sim.Fleet, start time.Time, log io.Writer
 		return nil, err
 	}
 	s.closers = append(s.closers, store.Close)
+	s.source = awsfleet.New(simulated(aws))
 	s.product, err = local.New(local.Parts{
-		Store: store, Source: awsfleet.New(simulated(aws)), Config: uploaded("steward.yaml"), Parse: yamlfile.Parse,
+		Store: store, Source: s.source, Open: openWith(s.source, s.clock.Now), Config: uploaded("steward.yaml"), Parse: yamlfile.Parse,
 		Slack: slack.New(address(slackURL + webhook)), SNS: s.inbox,
 		Hub: stageHub, Now: s.clock.Now, Sleep: s.clock.Sleep, Log: log,
 	})

@@ -20,6 +20,9 @@ var upgradeReadiness = Check{
 		if err != nil {
 			return []fleet.Finding{unread(s, "Upgrade readiness", err.Error(), s.Cluster.Trouble)}
 		}
+		if c.astray() {
+			return []fleet.Finding{unread(s, "Upgrade readiness", "EKS lists neither Kubernetes "+c.own.String()+" nor anything newer", nil)}
+		}
 		if c.atTop() {
 			return []fleet.Finding{c.top()}
 		}
@@ -81,6 +84,13 @@ func (c climb) atTop() bool {
 	return c.s.Versions.Known() && len(c.s.Versions.Value) > 0 && len(c.path) == 0
 }
 
+// astray reports whether EKS does not know the cluster's version, and none above
+// it: there is nothing to say of its next one.
+func (c climb) astray() bool {
+	_, listed := fleet.Supported(c.s.Versions.Value, c.own.String())
+	return c.atTop() && !listed
+}
+
 // next is the version to go to, and false when it is not known.
 func (c climb) next() (fleet.Version, bool) {
 	if len(c.path) == 0 {
@@ -111,7 +121,7 @@ func (c climb) top() fleet.Finding {
 		Outcome:  fleet.Pass,
 		Title:    fmt.Sprintf("%s runs the newest version, Kubernetes %s", c.s.ID.Name, c.own),
 		Reason:   "EKS lists no newer version to upgrade to.",
-		Observed: c.own.String(),
+		Observed: c.own.String() + ", the newest version",
 		Facts:    c.rollback(),
 	}
 }
@@ -119,12 +129,15 @@ func (c climb) top() fleet.Finding {
 // judge weighs what is in the way against what could not be read.
 func (c climb) judge() fleet.Finding {
 	f := fleet.Finding{
-		Outcome: fleet.Pass, Observed: "Kubernetes " + c.own.String(), Expected: "nothing in the way of " + c.goal(),
+		Outcome: fleet.Pass, Observed: "ready for " + c.goal(), Expected: "nothing in the way of " + c.goal(),
 		Title:  fmt.Sprintf("%s is ready for %s", c.s.ID.Name, c.goal()),
 		Reason: "Nothing is known to stand in the way.",
 		Facts:  c.facts(),
 	}
 	obstacles, gaps := c.obstacles(), c.gaps()
+	if len(obstacles) > 0 {
+		f.Observed = plural(len(obstacles), "obstacle") + " on the way to " + c.goal()
+	}
 	blind := slices.ContainsFunc(gaps, func(g gap) bool { return g.essential })
 	blocking, words := 0, []string{}
 	for _, o := range obstacles {
@@ -140,6 +153,7 @@ func (c climb) judge() fleet.Finding {
 		f.Meaning = "The upgrade is refused or breaks what runs in the cluster. " + c.deadline()
 	case blind:
 		f.Outcome, f.Severity = fleet.Unknown, fleet.Warning
+		f.Observed = "not everything could be read"
 		words = append(words, "unread")
 		f.Title = fmt.Sprintf("whether %s is ready for %s is unknown", c.s.ID.Name, c.goal())
 		f.Meaning = "Something unseen may be in the way. " + c.deadline()

@@ -101,6 +101,10 @@ func TestUpgradeReadiness(t *testing.T) {
 			},
 		},
 		{
+			name: "FAULT 12 a version that EKS does not list, above all that it does", want: []string{"unknown warning unread"},
+			change: func(s *fleet.Snapshot) { s.Cluster.Value.Version = "1.99" },
+		},
+		{
 			name: "a deprecated API of which EKS names no client counts as live", want: []string{"fail info deprecated-api"},
 			change: func(s *fleet.Snapshot) { s.Insights.Value[0] = red(usedBy()) },
 		},

@@ -22,6 +22,8 @@ func reread(t *fleet.Trouble) string {
 	switch {
 	case t == nil:
 		return "Nothing to do if the next look reads it; if it stays, see the log of the function clustercheck."
+	case t.Kind == fleet.Denied && strings.HasPrefix(t.Action, "get /"): // of the API server, not of IAM
+		return "Let eks-steward read the cluster: apply manifests/steward-reader.yaml (docs/kubernetes-access.md)."
 	case t.Kind == fleet.Denied:
 		return "Allow " + t.Action + " to the role that reads the account."
 	case t.Kind == fleet.Private:

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eks-steward/eks-steward/internal/report"
+)
+
+// reportRun is one run of steward report.
+type reportRun struct {
+	connection
+	output string
+	now    func() time.Time
+}
+
+func reportCommand() *cobra.Command {
+	r := reportRun{now: time.Now}
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Write one HTML page about the fleet: support, cost, readiness, etcd",
+		Long: `report reads the clusters of the current AWS profile and region, or of every
+target of a configuration file, and writes one HTML page that needs nothing else:
+how long each version is supported and what staying costs, what stands in the way
+of an upgrade, how full etcd is, and what could not be read.
+
+It changes nothing and needs no deployment. Where not everything could be read
+the page says so, and the exit code is 3.`,
+		Example: `  steward report
+  steward report -f steward.yaml -o fleet.html`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
+	}
+	r.flags(cmd)
+	cmd.Flags().StringVarP(&r.output, "output", "o", "report.html", "where to write the page")
+	return cmd
+}
+
+func (r reportRun) run(cmd *cobra.Command) error {
+	if err := r.connection.validate(); err != nil {
+		return err
+	}
+	all, complete, err := r.survey(cmd.Context(), r.now, func(format string, args ...any) { progress(cmd.ErrOrStderr(), format, args...) })
+	if err != nil {
+		return err
+	}
+	if err := writePage(r.output, all); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d clusters: %s\n", len(all.Clusters), r.output)
+	if !complete {
+		return &exitError{exitIncomplete, errors.New("not everything could be read: the page says what")}
+	}
+	return nil
+}
+
+// writePage puts the page in its place whole or not at all.
+func writePage(path string, all report.Fleet) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
+	if err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	defer os.Remove(f.Name()) // of no use unless it was renamed
+	err = errors.Join(report.Write(f, all), f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	return nil
+}
