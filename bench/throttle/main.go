@@ -86,7 +86,7 @@ func readAll(ctx context.Context, s *snapshot.Survey) error {
 	for range workers {
 		all.Go(func() {
 			for name := range queue {
-				if got := s.Snapshot(ctx, name, ""); !got.Cluster.Known() || len(got.Nodegroups.Value) != nodegroups {
+				if got := s.Snapshot(ctx, name, fleet.Wanted{Insights: true}); !got.Cluster.Known() || len(got.Nodegroups.Value) != nodegroups {
 					lost <- fmt.Errorf("%s is lost: %s %s", name, got.Cluster.Why(), got.Nodegroups.Why())
 				}
 			}

@@ -28,8 +28,8 @@ type check struct {
 	now    func() time.Time
 }
 
-func checkCommand() *cobra.Command {
-	c := check{now: time.Now}
+func checkCommand(now func() time.Time) *cobra.Command {
+	c := check{now: now}
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Run the checks, read-only, on the clusters of the current AWS profile",
@@ -38,7 +38,8 @@ target of a configuration file, and prints what the deployed functions would
 find. It changes nothing and needs no deployment.
 
 What could not be read is unknown, never fine: it is listed, and the exit code
-is 3.`,
+is 3. What is only worth knowing is listed with --all: an add-on that is not the
+newest, or the nodes of a cluster whose API server is private.`,
 		Example: `  steward check
   steward check --region eu-west-1 --region us-east-1 --output markdown
   steward check -f steward.yaml --fail-on warning`,
@@ -49,7 +50,7 @@ is 3.`,
 	f := cmd.Flags()
 	f.StringVarP(&c.output, "output", "o", "table", "table, json or markdown")
 	f.StringVar(&c.failOn, "fail-on", "critical", "lowest severity that makes the exit code 1: info, warning, critical or none")
-	f.BoolVar(&c.all, "all", false, "list passing clusters too")
+	f.BoolVar(&c.all, "all", false, "list what is only worth knowing too, and what passes")
 	return cmd
 }
 
@@ -63,7 +64,7 @@ func (c check) run(cmd *cobra.Command) error {
 		return err
 	}
 	findings := all.Findings()
-	if err := c.print(cmd.OutOrStdout(), findings); err != nil {
+	if err := c.print(cmd.OutOrStdout(), findings, failOn); err != nil {
 		return &exitError{exitIncomplete, err}
 	}
 	return verdict(findings, complete, failOn)
@@ -103,7 +104,7 @@ func verdict(findings []fleet.Finding, complete bool, failOn fleet.Severity) err
 		switch {
 		case f.Outcome == fleet.Fail && f.Severity >= failOn:
 			return &exitError{code: exitFindings}
-		case f.Outcome == fleet.Unknown:
+		case f.Outcome == fleet.Unknown && f.Severity > fleet.Info:
 			unknown++
 		}
 	}
@@ -114,11 +115,12 @@ func verdict(findings []fleet.Finding, complete bool, failOn fleet.Severity) err
 }
 
 // print lists what matters, worst first.
-func (c check) print(w io.Writer, findings []fleet.Finding) error {
+func (c check) print(w io.Writer, findings []fleet.Finding, failOn fleet.Severity) error {
 	shown := slices.Clone(findings)
 	if !c.all {
 		shown = slices.DeleteFunc(shown, func(f fleet.Finding) bool {
-			return f.Outcome == fleet.Pass || f.Outcome == fleet.NotApplicable
+			trouble := f.Outcome == fleet.Fail || f.Outcome == fleet.Unknown
+			return !trouble || f.Severity < min(fleet.Warning, failOn)
 		})
 	}
 	slices.SortStableFunc(shown, func(a, b fleet.Finding) int {

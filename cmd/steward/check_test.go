@@ -20,7 +20,7 @@ func simulateAWS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	world, err := sim.New(seed, time.Now)
+	world, err := sim.New(seed, func() time.Time { return demoStart })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,15 +46,21 @@ func TestCheckFindsWhatTheFunctionsWouldFind(t *testing.T) {
 	}
 	says := map[string]fleet.Outcome{}
 	for _, f := range got.Findings {
-		says[f.Cluster.Name] = f.Outcome
+		says[f.Cluster.Name+" "+f.Check] = f.Outcome
 	}
-	for cluster, want := range map[string]fleet.Outcome{"prod-search": fleet.Fail, "stage-checkout": fleet.Fail, "dev-sandbox": fleet.Unknown} {
-		if says[cluster] != want {
-			t.Errorf("%s is %s, want %s", cluster, says[cluster], want)
+	for subject, want := range map[string]fleet.Outcome{
+		"prod-search etcd-size": fleet.Fail, "stage-checkout etcd-size": fleet.Fail, "dev-sandbox etcd-size": fleet.Unknown,
+		"legacy-billing version-support": fleet.Fail, "next-preview version-support": fleet.Unknown,
+		"prod-ledger encryption-state": fleet.Fail, "prod-payments version-skew": fleet.Fail, "prod-payments upgrade-readiness": fleet.Fail,
+	} {
+		if says[subject] != want {
+			t.Errorf("%s is %s, want %s", subject, says[subject], want)
 		}
 	}
-	if _, listed := says["prod-orders"]; listed {
-		t.Error("prod-orders passes and is listed without --all")
+	for _, calm := range []string{"prod-orders etcd-size", "prod-catalog version-support", "prod-orders add-ons", "prod-orders version-skew"} {
+		if outcome, listed := says[calm]; listed {
+			t.Errorf("%s is %s, and is listed without --all", calm, outcome)
+		}
 	}
 }
 
@@ -69,12 +75,13 @@ func TestExitCodesOfCheck(t *testing.T) {
 		code int
 		says string
 	}{
-		"a region where all is well":               {[]string{"check", "--region", "us-east-1"}, exitOK, ""},
-		"warnings below the bar, and an unknown":   {[]string{"check", "--fail-on", "critical"}, exitIncomplete, "unknown"},
+		"a region where all is well":               {[]string{"check", "--region", "us-west-2"}, exitOK, ""},
+		"warnings below the bar":                   {[]string{"check", "--region", "us-west-2", "--region", "us-east-1", "--fail-on", "critical"}, exitOK, ""},
+		"unknown below the bar":                    {[]string{"check", "--fail-on", "none"}, exitIncomplete, "unknown"},
 		"warnings at the bar":                      {[]string{"check", "--fail-on", "warning"}, exitFindings, ""},
 		"an account that cannot be entered":        {[]string{"check", "-f", conf, "--region", "eu-central-1"}, exitIncomplete, "not everything could be read"},
-		"nothing fails when nothing is to fail on": {[]string{"check", "--region", "us-east-1", "--fail-on", "none"}, exitOK, ""},
-		"markdown for a region where all is well":  {[]string{"check", "--region", "us-east-1", "-o", "markdown", "--all"}, exitOK, ""},
+		"nothing fails when nothing is to fail on": {[]string{"check", "--region", "us-west-2", "--fail-on", "none"}, exitOK, ""},
+		"markdown for a region where all is well":  {[]string{"check", "--region", "us-west-2", "-o", "markdown", "--all"}, exitOK, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errs := runSteward(t, c.args...)

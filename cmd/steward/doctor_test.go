@@ -78,6 +78,7 @@ func TestExitCodesOfDoctor(t *testing.T) {
 	world := hospital(t)
 	world.Faults().Script(edge.Step{Region: "ap-south-1", Operation: "GetMetricData", Times: edge.Always, Do: edge.Answer(403, "AccessDeniedException",
 		"User: arn:aws:iam::111122223333:user/simulated is not authorized to perform: cloudwatch:GetMetricData because no identity-based policy allows the cloudwatch:GetMetricData action")})
+	world.Faults().Script(edge.Step{Region: "ap-south-2", Operation: "GetResources", Times: edge.Always, Do: edge.Answer(400, "AccessDeniedException", "no")})
 	conf := filepath.Join(t.TempDir(), "steward.yaml")
 	if err := os.WriteFile(conf, []byte("schemaVersion: 1\ntargets:\n  - account: \"444455556666\"\n    regions: [us-east-1]\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -93,6 +94,7 @@ func TestExitCodesOfDoctor(t *testing.T) {
 		"a region that is not enabled":      {[]string{"--region", "us-east-1,me-south-1", "-o", "json"}, exitFindings, "enable the region"},
 		"only a region that is not enabled": {[]string{"--region", "me-south-1", "-o", "json"}, exitIncomplete, "begin with a region that is"},
 		"a missing action":                  {[]string{"--region", "ap-south-1"}, exitFindings, "Attach this policy to arn:aws:iam::111122223333:user/simulated"},
+		"a missing action of clustercheck":  {[]string{"--region", "ap-south-2", "-o", "json"}, exitFindings, "allow tag:GetResources to arn:aws:iam::111122223333:user/simulated: the policy is below"},
 		"an account that nobody enters":     {[]string{"-f", conf}, exitIncomplete, "Not everything could be examined"},
 		"a file without the wanted region":  {[]string{"-f", conf, "--region", "eu-west-1"}, exitUsage, "no target"},
 		"a file that is not there":          {[]string{"-f", conf + "x"}, exitUsage, "steward.yamlx"},
@@ -136,16 +138,53 @@ func TestDoctorWritesJSON(t *testing.T) {
 	}
 }
 
+// The whole table, as somebody sees it whose clusters have much and who may not
+// see all.
+func TestTheTableOfDoctor(t *testing.T) {
+	const key = "arn:aws:kms:eu-west-2:111122223333:key/00000000-0000-4000-8000-000000000001"
+	world := hospital(t)
+	for _, name := range []string{"payments", "search", "web"} {
+		c := sim.Cluster{Name: name, Version: "1.34", Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}}
+		if name == "search" {
+			c.KeyARN, c.Nodegroups, c.Addons = key, []sim.Nodegroup{{Name: "blue", Nodes: 2}}, []sim.Addon{{Name: "vpc-cni", Version: "v1.20.4-eksbuild.2"}}
+		}
+		if err := world.Add("111122223333", "eu-west-2", c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for operation, action := range map[string]string{"DescribeKey": "kms:DescribeKey", "ListInsights": "eks:ListInsights"} {
+		world.Faults().Script(edge.Step{Region: "eu-west-2", Operation: operation, Times: edge.Always, Do: edge.Answer(403, "AccessDeniedException",
+			"User: arn:aws:iam::111122223333:user/simulated is not authorized to perform: "+action+" because no identity-based policy allows the "+action+" action")})
+	}
+	code, out, errs := runSteward(t, "doctor", "--region", "eu-west-2")
+	if code != exitFindings {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	path := filepath.Join("testdata", "doctor.golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(path); err != nil || out != string(want) {
+		t.Errorf("%v; got\n%s\nwant\n%s", err, out, want)
+	}
+}
+
 // apiServer gives the cluster web of us-east-1 an API server, and the CA that it
 // has or another one.
 func apiServer(t *testing.T, world *sim.World, status int, body string, rightCA bool) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/metrics" || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer k8s-aws-v1.") {
-			status = http.StatusTeapot
+		switch {
+		case !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer k8s-aws-v1."):
+			w.WriteHeader(http.StatusTeapot)
+		case r.URL.Path != "/metrics":
+			w.WriteHeader(http.StatusForbidden)
+		default:
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
 		}
-		w.WriteHeader(status)
-		fmt.Fprint(w, body)
 	}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a refused handshake is wanted here
 	server.StartTLS()
@@ -194,6 +233,9 @@ func TestFault_43_DoctorReadsAPIServersThatDescribeClusterNames(t *testing.T) {
 				t.Errorf("%+v, want %s and %q", e, tt.outcome, tt.says)
 			}
 			if e := seen["access entries"]; e.Outcome != fleet.Pass {
+				t.Errorf("%+v", e)
+			}
+			if e := seen["Kubernetes objects"]; !e.Optional || e.Outcome == fleet.Pass || !strings.Contains(e.Tried, "nodes, kube-proxy, backups of Velero of cluster web") {
 				t.Errorf("%+v", e)
 			}
 			if strings.Contains(out+errs, "k8s-aws-v1.") {

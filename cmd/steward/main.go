@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	_ "time/tzdata" // a configuration names time zones; not every machine has them
 
 	"github.com/spf13/cobra"
@@ -39,13 +40,14 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, time.Now)) }
 
-// run executes one command line and returns its exit code.
-func run(args []string, stdout, stderr io.Writer) int {
+// run executes one command line and returns its exit code. now is when it judges
+// what it reads.
+func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := rootCommand()
+	root := rootCommand(now)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -63,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exit.code
 }
 
-func rootCommand() *cobra.Command {
+func rootCommand(now func() time.Time) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "steward",
 		Short: "Keep every EKS cluster inside its etcd limit, supported, encrypted and on fresh nodes",
@@ -75,6 +77,6 @@ configuration, 3 AWS refused or not everything could be read.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(checkCommand(), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), reportCommand(), simulateCommand())
+	root.AddCommand(checkCommand(now), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), reportCommand(now), simulateCommand())
 	return root
 }

@@ -19,8 +19,8 @@ type reportRun struct {
 	now    func() time.Time
 }
 
-func reportCommand() *cobra.Command {
-	r := reportRun{now: time.Now}
+func reportCommand(now func() time.Time) *cobra.Command {
+	r := reportRun{now: now}
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Write one HTML page about the fleet: support, cost, readiness, etcd",
@@ -42,7 +42,7 @@ the page says so, and the exit code is 3.`,
 }
 
 func (r reportRun) run(cmd *cobra.Command) error {
-	if err := r.connection.validate(); err != nil {
+	if err := r.validate(); err != nil {
 		return err
 	}
 	all, complete, err := r.survey(cmd.Context(), r.now, func(format string, args ...any) { progress(cmd.ErrOrStderr(), format, args...) })
@@ -65,7 +65,7 @@ func writePage(path string, all report.Fleet) error {
 	if err != nil {
 		return fmt.Errorf("--output: %w", err)
 	}
-	defer os.Remove(f.Name()) // of no use unless it was renamed
+	defer func() { _ = os.Remove(f.Name()) }() // of no use unless it was renamed
 	err = errors.Join(report.Write(f, all), f.Chmod(0o644), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)

@@ -16,7 +16,7 @@ import (
 func TestSimulateServesAThrottledFleet(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	root := rootCommand()
+	root := rootCommand(nil)
 	root.SetArgs([]string{"simulate", "--listen", "127.0.0.1:0", "--rate", "0.001", "--burst", "1"})
 	root.SetOut(in)
 	done := make(chan error, 1)

@@ -18,6 +18,8 @@ import (
 type Check struct {
 	ID  string // such as version-support
 	Doc string // what it looks at, in one sentence
+	// Daily says that the check needs EKS's insights: without them it is not run.
+	Daily bool
 	// Judge returns at least one finding. One without a resource is about the
 	// whole cluster; one that is about a part of it, such as a nodegroup, names it
 	// as its resource. It leaves Check, Cluster and At to Evaluate.
@@ -70,12 +72,15 @@ const (
 	AnyOfKeys   Requirement = "keys"         // one of those listed
 )
 
-// Evaluate runs every check. A cluster that EKS does not run in the region, and
+// Evaluate runs every check, but for those that need what was not asked for. A cluster that EKS does not run in the region, and
 // one that is gone, have nothing to be held to.
 func Evaluate(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding {
 	var all []fleet.Finding
 	for _, c := range List {
 		found := exempt(s)
+		if found == nil && c.Daily && s.Cluster.Known() && !s.Insights.Tried() {
+			continue
+		}
 		if found == nil {
 			found = c.Judge(s, r, now)
 		}
@@ -108,13 +113,17 @@ func exempt(s fleet.Snapshot) []fleet.Finding {
 }
 
 // Settle returns what closes the open findings that an evaluation no longer
-// produced: a nodegroup that is gone has no trouble. Where a check could not
-// read all, absence says nothing: an Unknown finding keeps open what is below its
+// produced: a nodegroup that is gone has no trouble. A check of which there is no
+// finding was not run, and closes none. Where one could not read all, absence says nothing: an Unknown finding keeps open what is below its
 // resource, and all of its check when it names none.
 func Settle(found, open []fleet.Finding, now time.Time) []fleet.Finding {
+	run := map[string]bool{}
+	for _, f := range found {
+		run[f.Check] = true
+	}
 	var closed []fleet.Finding
 	for _, f := range open {
-		if slices.ContainsFunc(found, func(g fleet.Finding) bool { return speaksOf(g, f) }) {
+		if !run[f.Check] || slices.ContainsFunc(found, func(g fleet.Finding) bool { return speaksOf(g, f) }) {
 			continue
 		}
 		f.Outcome, f.Severity, f.Cause, f.At = fleet.Pass, fleet.Info, "", now

@@ -32,6 +32,17 @@ func TestEveryCheckHasAnIDOfItsOwnAndSaysWhatItLooksAt(t *testing.T) {
 	}
 }
 
+func TestACheckOfWhatChangesOnceADayIsNotRunBetween(t *testing.T) {
+	s := healthy(noon)
+	s.Insights = fleet.Part[[]fleet.Insight]{}
+	for _, c := range checks.List {
+		found := judge(c.ID, s, defaults, noon)
+		if c.Daily != (len(found) == 0) {
+			t.Errorf("%s (daily: %t) says %q without insights", c.ID, c.Daily, render(found))
+		}
+	}
+}
+
 func TestAHealthyClusterPassesEveryCheck(t *testing.T) {
 	found := checks.Evaluate(healthy(noon), defaults, noon)
 	for _, f := range found {
@@ -163,7 +174,8 @@ func TestSettle(t *testing.T) {
 		{"but not what is beside it", []fleet.Finding{of("a", "nodes", fleet.Unknown)}, of("a", "nodegroup/x", fleet.Fail), true},
 		{"nor what only begins alike", []fleet.Finding{of("a", "nodes", fleet.Unknown)}, of("a", "nodes-2", fleet.Fail), true},
 		{"a failure of the whole does not keep its parts", []fleet.Finding{of("a", "nodes", fleet.Fail)}, of("a", "nodes/x", fleet.Fail), true},
-		{"another check says nothing about it", []fleet.Finding{of("b", "x", fleet.Unknown)}, of("a", "x", fleet.Fail), true},
+		{"another check says nothing about it", []fleet.Finding{of("a", "", fleet.Pass), of("b", "x", fleet.Unknown)}, of("a", "x", fleet.Fail), true},
+		{"a check that was not run closes nothing", []fleet.Finding{of("b", "", fleet.Pass)}, of("a", "x", fleet.Fail), false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

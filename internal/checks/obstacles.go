@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ type gap struct {
 
 // obstacles are all that is known to be in the way, what blocks first.
 func (c climb) obstacles() []obstacle {
-	all := slices.Concat(c.ill(), c.insights(), c.seenAtMetrics(), c.stranded(), c.crowded(), c.trailing(), c.amazonLinux2(), c.ipvs(), c.unsaved())
+	all := slices.Concat(c.ill(), c.insights(), c.seenAtMetrics(), c.stranded(), c.crowded(), c.trailing(), c.amazonLinux2(), c.ipvs(), c.unsaved(), c.oldPlatform())
 	slices.SortStableFunc(all, func(a, b obstacle) int {
 		switch {
 		case a.blocks == b.blocks:
@@ -268,11 +269,36 @@ func (c climb) unsaved() []obstacle {
 	if !b.Known() || slices.ContainsFunc(b.Value, func(b fleet.Backup) bool { return !b.Last.IsZero() }) {
 		return nil
 	}
-	o := obstacle{kind: "no-backup", what: "No backup of the cluster's objects was found."}
+	o := obstacle{kind: "no-backup", what: "No backup of the cluster's objects by Velero was found; whether AWS Backup keeps any was not looked at."}
 	if len(b.Value) > 0 {
 		o.what = b.Value[0].Tool + " is installed and has no complete backup."
 	}
 	return []obstacle{o}
+}
+
+// platformLag is how many platform versions a cluster may be behind. EKS brings
+// clusters to the newest one by itself, within weeks (EKS User Guide, View Amazon
+// EKS platform versions).
+const platformLag = 3
+
+// oldPlatform warns of a platform version that EKS should have renewed by now.
+func (c climb) oldPlatform() []obstacle {
+	row, _ := fleet.Supported(c.s.Versions.Value, c.own.String())
+	own, errOwn := platform(c.s.Cluster.Value.PlatformVersion)
+	newest, errNewest := platform(row.Platform)
+	if errOwn != nil || errNewest != nil || newest-own <= platformLag {
+		return nil
+	}
+	return []obstacle{{
+		kind:   "platform-version",
+		what:   fmt.Sprintf("The platform version is %s and EKS is at %s: something keeps EKS from renewing it.", c.s.Cluster.Value.PlatformVersion, row.Platform),
+		remedy: "See what keeps EKS from renewing the platform version, mostly too few free addresses in the control plane's subnets or a missing role; upgrading the version brings the newest.",
+	}}
+}
+
+// platform is the number of a platform version such as eks.12.
+func platform(version string) (int, error) {
+	return strconv.Atoi(strings.TrimPrefix(version, "eks."))
 }
 
 // newestBackup says what there is to go back to.

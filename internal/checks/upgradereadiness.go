@@ -13,15 +13,18 @@ import (
 // upgradeReadiness is one finding for each cluster. Its Cause lists the kinds of
 // what is in the way, so that a new kind is news and a changed number is not.
 var upgradeReadiness = Check{
-	ID:  "upgrade-readiness",
-	Doc: "What stands in the way of the next minor version of Kubernetes, and what to do in which order.",
+	ID:    "upgrade-readiness",
+	Daily: true,
+	Doc:   "What stands in the way of the next minor version of Kubernetes, and what to do in which order.",
 	Judge: func(s fleet.Snapshot, _ Rules, now time.Time) []fleet.Finding {
 		c, err := newClimb(s, now)
 		if err != nil {
 			return []fleet.Finding{unread(s, "Upgrade readiness", err.Error(), s.Cluster.Trouble)}
 		}
 		if c.astray() {
-			return []fleet.Finding{unread(s, "Upgrade readiness", "EKS lists neither Kubernetes "+c.own.String()+" nor anything newer", nil)}
+			f := unread(s, "Upgrade readiness", "EKS lists neither Kubernetes "+c.own.String()+" nor anything newer", nil)
+			f.Severity = fleet.Info // version-support says it louder
+			return []fleet.Finding{f}
 		}
 		if c.atTop() {
 			return []fleet.Finding{c.top()}

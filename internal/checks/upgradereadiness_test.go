@@ -101,7 +101,22 @@ func TestUpgradeReadiness(t *testing.T) {
 			},
 		},
 		{
-			name: "FAULT 12 a version that EKS does not list, above all that it does", want: []string{"unknown warning unread"},
+			name: "a platform version that EKS should have renewed warns", want: []string{"fail info platform-version"},
+			change: func(s *fleet.Snapshot) { s.Versions.Value[1].Platform = "eks.9" },
+		},
+		{
+			name: "one that is a few behind does not", want: []string{"pass info"},
+			change: func(s *fleet.Snapshot) { s.Versions.Value[1].Platform = "eks.8" },
+		},
+		{
+			name: "FAULT 10 one that is not said neither", want: []string{"pass info"},
+			change: func(s *fleet.Snapshot) {
+				s.Versions.Value[1].Platform = "eks.9"
+				s.Cluster.Value.PlatformVersion = ""
+			},
+		},
+		{
+			name: "FAULT 12 a version that EKS does not list, above all that it does", want: []string{"unknown info unread"},
 			change: func(s *fleet.Snapshot) { s.Cluster.Value.Version = "1.99" },
 		},
 		{
@@ -330,7 +345,7 @@ func TestUpgradeReadiness(t *testing.T) {
 		{
 			name: "FAULT 10 a cluster of which only the version is known is unknown", want: []string{"unknown warning unread"},
 			change: func(s *fleet.Snapshot) {
-				*s = fleet.Snapshot{ID: s.ID, Cluster: fleet.Read(fleet.Cluster{Version: "1.36", Kind: fleet.KindEKS}, nil, noon)}
+				*s = fleet.Snapshot{ID: s.ID, Cluster: fleet.Read(fleet.Cluster{Version: "1.36", Kind: fleet.KindEKS}, nil, noon), Insights: s.Insights}
 			},
 		},
 	})

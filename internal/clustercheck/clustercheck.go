@@ -20,9 +20,7 @@ type Survey interface {
 	// with it.
 	Clusters(ctx context.Context) ([]string, error)
 	// Snapshot reads one cluster. What could not be read says so in its part.
-	// update is the id of a change of the control plane to follow; without one it
-	// is looked for only while EKS says that the cluster is changing.
-	Snapshot(ctx context.Context, cluster, update string) fleet.Snapshot
+	Snapshot(ctx context.Context, cluster string, want fleet.Wanted) fleet.Snapshot
 	// Leftovers lists the ARNs of load balancers and volumes that carry the tags of
 	// a cluster.
 	Leftovers(ctx context.Context, cluster string) ([]string, error)

@@ -30,7 +30,7 @@ func (s *scan) look(ctx context.Context, name string) Look {
 		return l
 	}
 	at, open := s.now(), s.order.Open[name]
-	snap := s.survey.Snapshot(ctx, name, cmp.Or(s.order.Update, followed(open)))
+	snap := s.survey.Snapshot(ctx, name, fleet.Wanted{Insights: s.order.Insights, Update: cmp.Or(s.order.Update, followed(open))})
 	snap.Notices = s.order.Notices[name]
 	switch {
 	case gone(snap):

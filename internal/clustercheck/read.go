@@ -14,7 +14,7 @@ const readers = 8
 // Snapshots reads the named clusters and hands over each as it comes, for those
 // who want to see them whole: nothing is judged, and nothing is left out.
 func Snapshots(ctx context.Context, survey Survey, names []string) <-chan fleet.Snapshot {
-	return several(names, func(n string) fleet.Snapshot { return survey.Snapshot(ctx, n, "") })
+	return several(names, func(n string) fleet.Snapshot { return survey.Snapshot(ctx, n, fleet.Wanted{Insights: true}) })
 }
 
 // several does something about each name, a few at a time. The caller has to

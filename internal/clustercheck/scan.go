@@ -15,6 +15,8 @@ type Order struct {
 	Target fleet.Target
 	// Clusters narrows the scan; empty means all there are.
 	Clusters []string
+	// Insights asks for those of EKS too, which is worth it once a day.
+	Insights bool
 	// Update is the id of a change of the one cluster's control plane to follow.
 	Update string
 	// Since is when somebody began to follow the one cluster; zero when nobody does.

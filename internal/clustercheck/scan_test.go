@@ -31,7 +31,7 @@ func rules(fleet.ClusterID) checks.Rules {
 
 // scan runs an order at a time and returns what each cluster came to.
 func scan(ctx context.Context, r *surveytest.Region, o clustercheck.Order, at time.Time) ([]fleet.Finding, []clustercheck.Wait, clustercheck.Report) {
-	o.Target, o.Rules = target, rules
+	o.Target, o.Rules, o.Insights = target, rules, o.Update == ""
 	var found []fleet.Finding
 	var waits []clustercheck.Wait
 	rep := clustercheck.Scan(ctx, r.Survey(), o, func() time.Time { return at }, func(l clustercheck.Look) {

@@ -48,6 +48,13 @@ type Servers interface {
 	Storage(ctx context.Context, t fleet.Target, c fleet.Cluster, now time.Time) (size, inUse fleet.Series, err error)
 }
 
+// Rehearsal reads clusters as the function clustercheck reads them.
+type Rehearsal interface {
+	// Cluster reads one whole. With it come the answers to each call, by IAM
+	// action: nil, or a *fleet.Trouble.
+	Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Snapshot, map[string][]error)
+}
+
 // Secret is the text of a secret.
 type Secret interface {
 	Value(ctx context.Context) (string, error)
@@ -63,7 +70,9 @@ type Order struct {
 	Targets []fleet.Target
 	Regions []string // of the caller's own account, where there are no targets
 
-	Servers Servers // nil: not examined
+	Rehearsal Rehearsal // nil: not examined
+	Quotas    Quotas    // nil: not examined
+	Servers   Servers   // nil: not examined
 
 	Secret     Secret // nil: not examined
 	SecretName string
@@ -86,13 +95,13 @@ func Examine(ctx context.Context, src Source, o Order, now time.Time) Report {
 		}
 	}
 	for _, t := range targets {
-		p := patient{source: src, servers: o.Servers, target: t, now: now}
+		p := patient{source: src, order: o, target: t, now: now}
 		p.examine(ctx)
 		all = append(all, p.examinations...)
 	}
 	all = append(all, trail())
 	if o.Servers == nil {
-		all = append(all, leftOut("API servers", "only the fallback to /metrics needs them", "add --api-servers"))
+		all = append(all, leftOut("API servers", "only the fallback to /metrics and what is checked of nodes and backups need them", "add --api-servers"))
 	}
 	return Conclude(append(all, o.channels(ctx)...))
 }
@@ -125,10 +134,10 @@ func leftOut(subject, why, remedy string) Examination {
 
 // patient is one target while it is examined.
 type patient struct {
-	source  Source
-	servers Servers
-	target  fleet.Target
-	now     time.Time
+	source Source
+	order  Order
+	target fleet.Target
+	now    time.Time
 
 	who          caller
 	listed       bool // all clusters are known
@@ -149,11 +158,44 @@ func (p *patient) examine(ctx context.Context) {
 	p.note(judgeAction(p.target, p.who, "eks:DescribeClusterVersions", "read the etcd limit of each control-plane tier", "allowed", err))
 	k := p.describe(ctx, names)
 	var signs []sign
-	if p.servers != nil {
+	if p.order.Servers != nil {
 		signs = p.reach(ctx, k.running)
 	}
 	p.measure(ctx, k, readable(signs, p.who))
+	p.rehearse(ctx, k)
 	p.note(together(p.target, signs)...)
+	p.count(ctx, k)
+}
+
+// rehearse reads one cluster whole: to read all of a fleet would take a day's
+// worth of calls to show the same.
+func (p *patient) rehearse(ctx context.Context, k known) {
+	if p.order.Rehearsal == nil {
+		return
+	}
+	r := rehearsed{target: p.target, who: p.who, listed: p.listed, cluster: likeliest(p.target, k)}
+	r.snapshot, r.answers = p.order.Rehearsal.Cluster(ctx, p.target, r.cluster)
+	p.note(judgeRehearsal(r)...)
+	if read := r.snapshot; read.Nodes.Tried() && read.Cluster.Value.Server.Public {
+		p.note(judgeObjects(p.target, p.who, read)...)
+	}
+	if p.order.Quotas != nil && r.snapshot.Nodegroups.Known() {
+		allowed, err := p.order.Quotas.Nodegroups(ctx, p.target)
+		p.note(judgeQuota(p.target, p.who, "the managed nodegroups of cluster "+r.cluster, len(r.snapshot.Nodegroups.Value), allowed, err))
+	}
+}
+
+// count holds the clusters against their quota.
+func (p *patient) count(ctx context.Context, k known) {
+	const what = "the clusters that EKS runs in the region"
+	switch {
+	case p.order.Quotas == nil:
+	case !p.listed || len(k.undescribed) > 0:
+		p.note(Examination{Subject: quota, Where: p.target.String(), Optional: true, Tried: "counted " + what, Seen: "not all clusters are known", Remedy: "mend that first"})
+	default:
+		allowed, err := p.order.Quotas.Clusters(ctx, p.target)
+		p.note(judgeQuota(p.target, p.who, what, k.run, allowed, err))
+	}
 }
 
 // enter takes on the target's role.
@@ -192,6 +234,7 @@ func orNobody(names []string) []string {
 // known is what descriptions tell apart: clusters whose control plane is run by
 // EKS, and those that could not be described. The others have no metric.
 type known struct {
+	run         int // whatever their status
 	running     []fleet.Cluster
 	undescribed []string // names
 }
@@ -219,8 +262,11 @@ func (p *patient) describe(ctx context.Context, names []string) known {
 			if worst == nil || errors.Is(err, fleet.Denied) {
 				worst = err
 			}
-		case running(c):
-			k.running = append(k.running, c)
+		case c.Kind == fleet.KindEKS:
+			k.run++
+			if running(c) {
+				k.running = append(k.running, c)
+			}
 		}
 	}
 	if len(names) == 0 {
@@ -235,7 +281,7 @@ func (p *patient) describe(ctx context.Context, names []string) known {
 // running leaves out what cannot have datapoints. A status that AWS added since
 // is none of these.
 func running(c fleet.Cluster) bool {
-	return c.Kind == fleet.KindEKS && !slices.Contains([]string{"CREATING", "PENDING", "DELETING", "FAILED"}, c.Status)
+	return !slices.Contains([]string{"CREATING", "PENDING", "DELETING", "FAILED"}, c.Status)
 }
 
 // window is how far back a datapoint counts.
@@ -291,7 +337,7 @@ func (p *patient) reach(ctx context.Context, clusters []fleet.Cluster) []sign {
 		asking.Go(func() {
 			defer func() { <-places }()
 			let[i] = p.entry(ctx, c.ID.Name)
-			_, _, err := p.servers.Storage(ctx, p.target, c, p.now)
+			_, _, err := p.order.Servers.Storage(ctx, p.target, c, p.now)
 			answered[i] = judgeServer(p.who, c.ID.Name, err)
 		})
 	}
@@ -301,11 +347,11 @@ func (p *patient) reach(ctx context.Context, clusters []fleet.Cluster) []sign {
 
 // entry looks for the access entry of the functions' role.
 func (p *patient) entry(ctx context.Context, cluster string) sign {
-	principals, err := p.servers.AccessEntries(ctx, p.target, cluster)
+	principals, err := p.order.Servers.AccessEntries(ctx, p.target, cluster)
 	found := err == nil && slices.Contains(principals, p.who.reader())
 	var groups []string
 	if found {
-		groups, err = p.servers.AccessGroups(ctx, p.target, cluster, p.who.reader())
+		groups, err = p.order.Servers.AccessGroups(ctx, p.target, cluster, p.who.reader())
 	}
 	return judgeEntry(p.target, p.who, cluster, found, groups, err)
 }

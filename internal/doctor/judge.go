@@ -35,7 +35,7 @@ func judgeRole(t fleet.Target, who caller, err error) Examination {
 	case errors.Is(err, fleet.Unreachable):
 		e.Seen = sentence(err)
 		e.Remedy = "before a deployment: nothing, the member stack makes the role. After one: see that the stack EksStewardMember-" + t.Account +
-			"-... is there. Its role steward-reader lets in only the function steward-etcdsize, so examine its account with credentials of that account instead" +
+			"-... is there. Its role steward-reader lets in only the functions steward-etcdsize and steward-clustercheck, so examine its account with credentials of that account instead" +
 			" (without -f, or with role: none), or let your own role in too. Nothing else of the target was examined"
 	case err != nil:
 		e.Seen, e.Remedy = sentence(err), "examine again; nothing else of the target was examined"
@@ -74,6 +74,9 @@ func judgeAction(t fleet.Target, who caller, action, tried, seen string, err err
 	case trouble.Kind == fleet.Denied && forbids(trouble):
 		e.Outcome, e.Seen = fleet.Fail, sentence(err)
 		e.Remedy = "another permission does not help: take " + trouble.Action + " out of the policy that denies it, or let the permissions boundary allow it"
+	case trouble.Kind == fleet.Denied && byResource(trouble):
+		e.Outcome, e.Seen = fleet.Fail, sentence(err)
+		e.Remedy = "a permission alone does not help: let the resource's own policy, such as the key's, allow " + trouble.Action + " to " + who.principal()
 	case trouble.Kind == fleet.Denied:
 		e.Outcome, e.Seen = fleet.Fail, sentence(err)
 		e.Remedy = "allow " + trouble.Action + " to " + who.principal()
@@ -98,14 +101,31 @@ func forbids(t *fleet.Trouble) bool {
 	return strings.Contains(says, "explicit deny") || strings.Contains(says, "no permissions boundary allows") || strings.Contains(says, "no session policy allows")
 }
 
-// resourceOf is what an action of the reader is granted on: clusters where IAM
-// knows them (Service Authorization Reference), else everything.
+// byResource reports whether a denial comes from the policy of a resource, in
+// IAM's words or in KMS's.
+func byResource(t *fleet.Trouble) bool {
+	says := t.Err.Error()
+	return strings.Contains(says, "no resource-based policy allows") || strings.Contains(says, "no resource-based policies allow")
+}
+
+// resourceOf is what an action of the reader is granted on: the resources of the
+// region where IAM knows them (Service Authorization Reference), else everything.
 func resourceOf(action string, t fleet.Target, partition string) (string, bool) {
+	in := func(service, account, resource string) string {
+		return strings.Join([]string{"arn", partition, service, t.Region, account, resource}, ":")
+	}
 	switch action {
-	case "eks:DescribeCluster":
-		return strings.Join([]string{"arn", partition, "eks", t.Region, t.Account, "cluster/*"}, ":"), true
-	case "eks:ListClusters", "eks:DescribeClusterVersions", "cloudwatch:GetMetricData":
+	case "eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions",
+		"cloudwatch:GetMetricData", "ec2:DescribeSubnets", "kms:ListAliases", "tag:GetResources":
 		return "*", true
+	case "eks:DescribeCluster", "eks:ListNodegroups", "eks:ListAddons", "eks:ListInsights", "eks:DescribeInsight", "eks:ListUpdates", "eks:DescribeUpdate":
+		return in("eks", t.Account, "cluster/*"), true
+	case "eks:DescribeNodegroup":
+		return in("eks", t.Account, "nodegroup/*"), true
+	case "eks:DescribeAddon":
+		return in("eks", t.Account, "addon/*"), true
+	case "kms:DescribeKey", "kms:GetKeyRotationStatus", "kms:ListResourceTags":
+		return in("kms", "*", "key/*"), true // a cluster's key may be another account's
 	}
 	return "", false
 }

@@ -38,7 +38,7 @@ func judgeEntry(t fleet.Target, who caller, cluster string, found bool, groups [
 	switch {
 	case errors.Is(err, fleet.Denied):
 		s.kind, s.seen = "denied", sentence(err)
-		s.remedy = "nothing: only this examination needs " + trouble.Action + "; allow it to " + who.principal() + " if you want to see"
+		s.remedy = "nothing: " + needed(trouble.Action) + " needs " + trouble.Action + "; allow it to " + who.principal() + " if you want to see"
 	case err != nil:
 		s.kind, s.seen = string(trouble.Kind), sentence(err)
 		s.remedy = "examine again; docs/kubernetes-access.md says which authentication modes know access entries"
@@ -55,6 +55,14 @@ func judgeEntry(t fleet.Target, who caller, cluster string, found bool, groups [
 	return s
 }
 
+// needed says what an action about access entries is for.
+func needed(action string) string {
+	if action == "eks:DescribeAccessEntry" {
+		return "only the reason why an API server refuses the role"
+	}
+	return "only this examination"
+}
+
 // withinVPC is a cluster without a public endpoint.
 func withinVPC(cluster string) sign {
 	return sign{
@@ -63,21 +71,26 @@ func withinVPC(cluster string) sign {
 	}
 }
 
-// judgeServer is about reading an API server. A private one is nothing to mend:
-// its cluster is read from CloudWatch. One that does not let in somebody's own
-// credentials says nothing about the role that the functions read as.
+// judgeServer is about reading an API server.
 func judgeServer(who caller, cluster string, err error) sign {
-	s := sign{cluster: cluster, subject: servers, tried: "read /metrics as " + who.principal() + ", with the cluster's own CA"}
+	s := answered(who, err)
+	s.cluster, s.subject, s.tried = cluster, servers, "read /metrics as "+who.principal()+", with the cluster's own CA"
+	return s
+}
+
+// answered is what follows from an API server's answer. A private one is nothing
+// to mend: its cluster is read from CloudWatch. One that does not let in
+// somebody's own credentials says nothing about the role that the functions read
+// as.
+func answered(who caller, err error) sign {
 	unreachable := (*kubeapi.Unreachable)(nil)
 	switch {
 	case err == nil:
-		s.outcome, s.seen = fleet.Pass, "it can be read"
-		return s
+		return sign{outcome: fleet.Pass, seen: "it can be read"}
 	case !errors.As(err, &unreachable):
-		s.kind, s.seen, s.remedy = "unexamined", sentence(err), "examine again"
-		return s
+		return sign{kind: "unexamined", seen: sentence(err), remedy: "examine again"}
 	}
-	s.kind, s.seen = string(unreachable.Kind), unreachable.Error() // says what to do
+	s := sign{kind: string(unreachable.Kind), seen: unreachable.Error()} // says what to do
 	switch unreachable.Kind {
 	case kubeapi.Private:
 		s.outcome = fleet.NotApplicable
@@ -91,6 +104,37 @@ func judgeServer(who caller, cluster string, err error) sign {
 		s.outcome = fleet.Fail
 	}
 	return s
+}
+
+// judgeObjects is about what clustercheck reads of an API server beside /metrics.
+// Objects of which the server says the same are told together.
+func judgeObjects(t fleet.Target, who caller, s fleet.Snapshot) []Examination {
+	parts := []struct {
+		name    string
+		trouble *fleet.Trouble
+	}{{"nodes", s.Nodes.Trouble}, {"kube-proxy", s.KubeProxy.Trouble}, {"backups of Velero", s.Backups.Trouble}}
+	var order []string
+	first, names := map[string]sign{}, map[string][]string{} // by kind
+	for _, p := range parts {
+		var err error
+		if p.trouble != nil {
+			err = p.trouble
+		}
+		a := answered(who, err)
+		if names[a.kind] == nil {
+			order, first[a.kind] = append(order, a.kind), a
+		}
+		names[a.kind] = append(names[a.kind], p.name)
+	}
+	out := make([]Examination, len(order))
+	for i, kind := range order {
+		out[i] = Examination{
+			Subject: "Kubernetes objects", Where: t.String(), Outcome: first[kind].outcome, Optional: true,
+			Tried: "read " + strings.Join(names[kind], ", ") + " of cluster " + s.ID.Name + " as " + who.principal(),
+			Seen:  first[kind].seen, Remedy: first[kind].remedy, Clusters: []string{s.ID.Name},
+		}
+	}
+	return out
 }
 
 // readable are the clusters whose API server lets the functions in. That it lets

@@ -85,6 +85,62 @@ func TestFault_43_WhyAnAPIServerCannotBeReadIsToldApart(t *testing.T) {
 	}
 }
 
+// read is a cluster as it is written down.
+type read struct{ snapshot fleet.Snapshot }
+
+func (r read) Cluster(context.Context, fleet.Target, string) (fleet.Snapshot, map[string][]error) {
+	return r.snapshot, nil
+}
+
+func TestFault_43_WhatAnAPIServerKeepsToItselfIsTold(t *testing.T) {
+	now := time.Now()
+	id := member("eu-west-1").Cluster("api")
+	refused := func(path string) error {
+		return (&kubeapi.Unreachable{Kind: kubeapi.Forbidden, Cluster: id, Path: path}).Trouble()
+	}
+	for name, tt := range map[string]struct {
+		role   bool
+		public bool
+		nodes  error
+		backup error
+		want   []string
+	}{
+		"all can be read":               {true, true, nil, nil, []string{"pass: read nodes, kube-proxy, backups of Velero of cluster api"}},
+		"one rule is missing":           {true, true, nil, refused("/apis/velero.io"), []string{"pass: read nodes, kube-proxy of", "fail: read backups of Velero of"}},
+		"two rules are missing":         {true, true, refused("/api/v1/nodes"), refused("/apis/velero.io"), []string{"fail: read nodes, backups of Velero of", "pass: read kube-proxy of"}},
+		"my own rights say nothing":     {false, true, refused("/api/v1/nodes"), nil, []string{"unknown: read nodes of", "pass: read kube-proxy, backups of Velero of"}},
+		"a server that nobody may call": {true, false, refused("/api/v1/nodes"), nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, w := enter(t, region("eu-west-1"))
+			target := fleet.Target{Account: home, Region: "eu-west-1"}
+			if tt.role {
+				target = member("eu-west-1")
+				if err := w.Add(other, "eu-west-1", sim.Cluster{Name: "api", Version: "1.34", Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := fleet.Snapshot{
+				ID:        id,
+				Cluster:   fleet.Read(fleet.Cluster{ID: id, Server: fleet.APIServer{Public: tt.public}}, nil, now),
+				Nodes:     fleet.Read([]fleet.Node(nil), tt.nodes, now),
+				KubeProxy: fleet.Read(fleet.KubeProxy{}, nil, now),
+				Backups:   fleet.Read([]fleet.Backup(nil), tt.backup, now),
+			}
+			r := doctor.Examine(t.Context(), f, doctor.Order{Targets: []fleet.Target{target}, Rehearsal: read{s}}, now)
+			var got []string
+			for _, e := range r.Examinations {
+				if e.Subject == "Kubernetes objects" {
+					got = append(got, e.Outcome.String()+": "+e.Tried)
+				}
+			}
+			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) || r.Verdict != doctor.Ready {
+				t.Errorf("%s: told %q, want %q", r.Verdict, got, tt.want)
+			}
+		})
+	}
+}
+
 func TestFault_42_APIServersAreGroupedByWhatTheyShow(t *testing.T) {
 	full := &sim.Etcd{Curve: sim.Curve{SizeGB: 1}}
 	f, _ := enter(t, region("eu-west-1", sim.Cluster{Name: "inside", Etcd: full}, sim.Cluster{Name: "zoo", Etcd: full, Endpoint: public}))
@@ -142,7 +198,7 @@ func TestTheAccessEntryIsThatOfWhoReads(t *testing.T) {
 		"none":                    {want: fleet.Fail, remedy: "create-access-entry --type STANDARD --region eu-west-1 --cluster-name web --principal-arn " + reader.Role},
 		"of another role only":    {principal: reader.Role + "-2", groups: []string{group}, want: fleet.Fail, remedy: "create-access-entry"},
 		"may not be listed":       {fault: denied("eks:ListAccessEntries", unallowed), broken: "ListAccessEntries", want: fleet.Unknown, remedy: "only this examination needs eks:ListAccessEntries"},
-		"may not be described":    {principal: reader.Role, fault: denied("eks:DescribeAccessEntry", unallowed), broken: "DescribeAccessEntry", want: fleet.Unknown, remedy: "only this examination needs eks:DescribeAccessEntry"},
+		"may not be described":    {principal: reader.Role, fault: denied("eks:DescribeAccessEntry", unallowed), broken: "DescribeAccessEntry", want: fleet.Unknown, remedy: "the reason why an API server refuses the role needs eks:DescribeAccessEntry"},
 		"not known in this mode":  {fault: edge.Answer(400, "InvalidRequestException", "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP]"), broken: "ListAccessEntries", want: fleet.Unknown, remedy: "authentication mode"},
 		"gone before it was read": {principal: reader.Role, fault: edge.Answer(404, "ResourceNotFoundException", "no"), broken: "DescribeAccessEntry", want: fleet.Unknown, remedy: "examine again"},
 	} {

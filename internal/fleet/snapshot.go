@@ -36,6 +36,15 @@ type Snapshot struct {
 	Notices []Notice
 }
 
+// Wanted is what to read of a cluster beside what is always read.
+type Wanted struct {
+	// Insights of EKS. They change once a day, so that not every look needs them.
+	Insights bool
+	// Update is the id of a change of the control plane to follow. Without one it is
+	// looked for only while EKS says that the cluster is changing.
+	Update string
+}
+
 // A Part is a value with what is known about its reading.
 type Part[T any] struct {
 	Value T
@@ -183,6 +192,7 @@ type VersionSupport struct {
 	EndOfStandard time.Time
 	EndOfExtended time.Time
 	Default       bool
+	Platform      string // newest platform version, such as eks.12
 }
 
 // An Update is one change of a cluster under way or ended, as DescribeUpdate says.

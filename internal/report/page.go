@@ -69,7 +69,8 @@ type level struct {
 // section is what there is to do in one cluster.
 type section struct {
 	Name, Place string
-	Findings    []item
+	Findings    []item // the most urgent first
+	Notes       []fleet.Finding
 }
 
 type item struct {
@@ -89,7 +90,7 @@ func viewOf(f Fleet) view {
 	}
 	for _, c := range f.Clusters {
 		v.Rows = append(v.Rows, rowOf(c))
-		if s := sectionOf(c); s.Findings != nil {
+		if s := sectionOf(c); len(s.Findings)+len(s.Notes) > 0 {
 			v.Sections = append(v.Sections, s)
 		}
 		v.Unread = append(v.Unread, unreadOf(c)...)
@@ -156,12 +157,14 @@ func levelOf(e Etcd) *level {
 	}
 }
 
-// sectionOf lists what failed, the most urgent first.
 func sectionOf(c Cluster) section {
 	s := section{Name: c.Snapshot.ID.Name, Place: placeOf(c.Snapshot.ID)}
 	for _, f := range c.Findings {
-		if f.Outcome == fleet.Fail {
-			s.Findings = append(s.Findings, item{standingOf(f), f})
+		switch standing := standingOf(f); standing {
+		case warning, critical:
+			s.Findings = append(s.Findings, item{standing, f})
+		case note:
+			s.Notes = append(s.Notes, f)
 		}
 	}
 	slices.SortStableFunc(s.Findings, func(a, b item) int { return int(b.Standing - a.Standing) })

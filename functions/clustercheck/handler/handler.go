@@ -85,7 +85,7 @@ const leaseTime = 16 * time.Minute
 // scanTarget looks at a whole target once at a time. A look at a few of its
 // clusters waits for nobody.
 func (h *Handler) scanTarget(ctx context.Context, e *events.TargetScan) ([]slog.Attr, error) {
-	order := clustercheck.Order{Target: e.Target, Clusters: e.Clusters, Update: e.Update}
+	order := clustercheck.Order{Target: e.Target, Clusters: e.Clusters, Update: e.Update, Insights: e.Update == ""}
 	switch len(e.Clusters) {
 	case 0:
 	case 1:

@@ -165,3 +165,25 @@ func TestFault_62_ADeletionInASimulatedEKSClosesEverything(t *testing.T) {
 		t.Errorf("open: %v, %v; want none", open, err)
 	}
 }
+
+func TestInsightsAreReadOnceADayAndTheirFindingStaysInBetween(t *testing.T) {
+	red := sim.Insight{Name: "Deprecated APIs", Status: "ERROR", Kubernetes: "1.35"}
+	b, world := simulated(t, sim.Cluster{Name: "a", Version: "1.34", Insights: []sim.Insight{red}})
+	lists := func() (n int) {
+		for key, calls := range world.Calls() {
+			if key.Operation == "ListInsights" {
+				n += calls.Total()
+			}
+		}
+		return n
+	}
+	b.handle(t, b.daily())
+	b.now = b.now.Add(time.Hour)
+	b.handle(t, b.call(events.UpdateAddon, "a"))
+	if lists() != 1 {
+		t.Errorf("%d ListInsights for a daily look and one after an event, want 1", lists())
+	}
+	if moves := b.of("a", "upgrade-readiness"); len(moves) != 1 {
+		t.Errorf("upgrade-readiness moved %q, want that it was opened and nothing since", moves)
+	}
+}

@@ -31,6 +31,7 @@ func (s *Survey) versions(ctx context.Context) fleet.Part[[]fleet.VersionSupport
 						EndOfStandard: aws.ToTime(v.EndOfStandardSupportDate),
 						EndOfExtended: aws.ToTime(v.EndOfExtendedSupportDate),
 						Default:       v.DefaultVersion,
+						Platform:      aws.ToString(v.DefaultPlatformVersion),
 					})
 				}
 				return out.NextToken, nil

@@ -46,7 +46,7 @@ func TestTheAPIServerTellsItsParts(t *testing.T) {
 			`apiserver_requested_deprecated_apis{group="policy",removed_release="1.35",resource="things",subresource="",version="v1beta1"} 1` + "\n",
 	})
 	s, _ := survey(t, sim.Region{Clusters: []sim.Cluster{c}})
-	got := s.Snapshot(t.Context(), "payments", "")
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 	if n := got.Nodes; !n.Known() || len(n.Value) != 1 || n.Value[0].Origin != fleet.Managed || n.Value[0].Pool != "blue" || n.Value[0].Kubelet != "v1.33.5-eks-1a2b3c" {
 		t.Errorf("nodes %+v, %s", n, n.Why())
 	}
@@ -80,7 +80,7 @@ func TestFault_42_AnAPIServerThatCannotBeReachedIsNotAsked(t *testing.T) {
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			s, _ := survey(t, sim.Region{Clusters: []sim.Cluster{c}})
-			got := s.Snapshot(t.Context(), "payments", "")
+			got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 			for part, trouble := range parts(got) {
 				if trouble == nil || trouble.Kind != fleet.Private || !strings.Contains(trouble.Error(), target.Cluster("payments").String()) {
 					t.Errorf("%s: %v", part, trouble)
@@ -109,7 +109,7 @@ func TestFault_43_ARefusalOfOnePartIsToldFromARefusalOfTheCaller(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c, asked := served(t, tt.status, nil)
 			s, _ := survey(t, sim.Region{Clusters: []sim.Cluster{c}})
-			for part, trouble := range parts(s.Snapshot(t.Context(), "payments", "")) {
+			for part, trouble := range parts(s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})) {
 				if trouble == nil || trouble.Kind != fleet.Denied {
 					t.Errorf("%s: %v", part, trouble)
 				}
@@ -123,7 +123,7 @@ func TestFault_43_ARefusalOfOnePartIsToldFromARefusalOfTheCaller(t *testing.T) {
 
 func TestAnEndpointThatIsNoneTroublesOnlyItsParts(t *testing.T) {
 	s, _ := survey(t, sim.Region{Clusters: []sim.Cluster{{Name: "payments", Version: "1.34", Endpoint: "http://plain.invalid"}}})
-	got := s.Snapshot(t.Context(), "payments", "")
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 	for part, trouble := range parts(got) {
 		if trouble == nil || trouble.Kind != fleet.Failed || !strings.Contains(trouble.Error(), "https") {
 			t.Errorf("%s: %v", part, trouble)

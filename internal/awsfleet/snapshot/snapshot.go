@@ -95,10 +95,8 @@ func (s *Survey) Clusters(ctx context.Context) ([]string, error) {
 	return s.fleet.Clusters(ctx, s.target)
 }
 
-// Snapshot reads one cluster. update is the id of a change of the control plane
-// to follow; without one it is looked for only while EKS says that the cluster is
-// changing.
-func (s *Survey) Snapshot(ctx context.Context, cluster, update string) fleet.Snapshot {
+// Snapshot reads one cluster. What could not be read says so in its part.
+func (s *Survey) Snapshot(ctx context.Context, cluster string, want fleet.Wanted) fleet.Snapshot {
 	snap := fleet.Snapshot{ID: s.target.Cluster(cluster)}
 	snap.Cluster = ask(s, func() (fleet.Cluster, error) { return s.fleet.Cluster(ctx, s.target, cluster) })
 	if !asksOn(snap.Cluster) {
@@ -109,9 +107,11 @@ func (s *Survey) Snapshot(ctx context.Context, cluster, update string) fleet.Sna
 		snap.Nodegroups = ask(s, func() ([]fleet.Nodegroup, error) { return s.nodegroups(ctx, cluster) })
 	})
 	all.Go(func() { snap.Addons = ask(s, func() ([]fleet.Addon, error) { return s.addons(ctx, cluster) }) })
-	all.Go(func() { snap.Insights = ask(s, func() ([]fleet.Insight, error) { return s.insights(ctx, cluster) }) })
+	if want.Insights {
+		all.Go(func() { snap.Insights = ask(s, func() ([]fleet.Insight, error) { return s.insights(ctx, cluster) }) })
+	}
 	all.Go(func() {
-		snap.Update = s.update(ctx, snap.Cluster.Value, cluster, update)
+		snap.Update = s.update(ctx, snap.Cluster.Value, cluster, want.Update)
 		snap.Versions = s.versions(ctx)
 		snap.Releases, snap.NextReleases = s.offers(ctx, snap.Cluster.Value.Version, snap.Versions)
 	})

@@ -19,7 +19,7 @@ import (
 
 func TestSnapshotReadsTheWholeCluster(t *testing.T) {
 	s, _ := survey(t, region(payments()))
-	got := s.Snapshot(t.Context(), "payments", "")
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 	if c := got.Cluster; !c.Known() || c.Value.Version != "1.34" || c.Value.KeyARN != keyARN {
 		t.Errorf("cluster %+v", c)
 	}
@@ -117,7 +117,7 @@ var once = map[string]int{
 
 func TestOneDescribePerThing(t *testing.T) {
 	s, w := survey(t, region(payments()))
-	s.Snapshot(t.Context(), "payments", "")
+	s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 	counts(t, w, once)
 }
 
@@ -128,7 +128,7 @@ func TestNodegroupsAreListedByTheHundred(t *testing.T) {
 			c.Nodegroups = append(c.Nodegroups, sim.Nodegroup{Name: fmt.Sprintf("group-%03d", i)})
 		}
 		s, w := survey(t, sim.Region{Clusters: []sim.Cluster{c}})
-		if got := s.Snapshot(t.Context(), "wide", "").Nodegroups; !got.Known() || len(got.Value) != 201 {
+		if got := s.Snapshot(t.Context(), "wide", fleet.Wanted{Insights: true}).Nodegroups; !got.Known() || len(got.Value) != 201 {
 			t.Errorf("%d nodegroups, %s", len(got.Value), got.Why())
 		}
 		if n := w.Calls().Of("ListNodegroups").Total(); n != 3 {
@@ -148,7 +148,7 @@ func TestWhatClustersShareIsReadOnce(t *testing.T) {
 		s, w := survey(t, region(clusters...))
 		var all sync.WaitGroup
 		for _, c := range clusters {
-			all.Go(func() { calendar(t, s.Snapshot(t.Context(), c.Name, "")) })
+			all.Go(func() { calendar(t, s.Snapshot(t.Context(), c.Name, fleet.Wanted{Insights: true})) })
 		}
 		all.Wait()
 		want := maps.Clone(once)
@@ -169,7 +169,7 @@ func TestASharedReadThatFailedIsRememberedForTheSurvey(t *testing.T) {
 	s, w := survey(t, region(payments(), other))
 	w.Faults().Script(denied("eks", "DescribeClusterVersions", "eks:DescribeClusterVersions"), denied("kms", "DescribeKey", "kms:DescribeKey"))
 	for _, name := range []string{"payments", "web"} {
-		got := s.Snapshot(t.Context(), name, "")
+		got := s.Snapshot(t.Context(), name, fleet.Wanted{Insights: true})
 		if got.Versions.Trouble == nil || got.Key.Trouble == nil {
 			t.Errorf("%s: versions %+v, key %+v", name, got.Versions, got.Key)
 		}
@@ -186,7 +186,7 @@ func TestASharedReadThatFailedIsRememberedForTheSurvey(t *testing.T) {
 
 func TestTheNewestVersionHasNoNextOne(t *testing.T) {
 	s, w := survey(t, sim.Region{Clusters: []sim.Cluster{{Name: "new", Version: "1.36"}}})
-	if got := s.Snapshot(t.Context(), "new", ""); got.NextReleases.Tried() || !got.Releases.Known() {
+	if got := s.Snapshot(t.Context(), "new", fleet.Wanted{Insights: true}); got.NextReleases.Tried() || !got.Releases.Known() {
 		t.Errorf("releases %+v, next %+v", got.Releases, got.NextReleases)
 	}
 	if n := w.Calls().Of("DescribeAddonVersions").Total(); n != 1 {
@@ -196,12 +196,12 @@ func TestTheNewestVersionHasNoNextOne(t *testing.T) {
 
 func TestFault_02_AClusterThatIsGoneIsAskedNothingElse(t *testing.T) {
 	s, w := survey(t, region(payments()))
-	got := s.Snapshot(t.Context(), "old", "update-1")
+	got := s.Snapshot(t.Context(), "old", fleet.Wanted{Insights: true, Update: "update-1"})
 	if got.Cluster.Trouble == nil || got.Cluster.Trouble.Kind != fleet.Gone {
 		t.Errorf("cluster %+v", got.Cluster)
 	}
 	counts(t, w, map[string]int{"DescribeCluster": 1})
-	if !s.Snapshot(t.Context(), "payments", "").Cluster.Known() {
+	if !s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true}).Cluster.Known() {
 		t.Error("the other cluster is affected")
 	}
 }
@@ -211,7 +211,7 @@ func TestFault_03_WhatIsDeletedBetweenListAndDescribeIsLeftOut(t *testing.T) {
 	for _, operation := range []string{"DescribeNodegroup", "DescribeAddon", "DescribeInsight"} {
 		w.Faults().Script(edge.Step{Operation: operation, Do: edge.Answer(http.StatusNotFound, "ResourceNotFoundException", "It is not there.")})
 	}
-	got := s.Snapshot(t.Context(), "payments", "")
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 	if !got.Nodegroups.Known() || len(got.Nodegroups.Value) != 1 || got.Nodegroups.Value[0].Name != "green" {
 		t.Errorf("nodegroups %+v", got.Nodegroups)
 	}
@@ -233,7 +233,7 @@ func TestFault_04_AListThatLoopsIsIncomplete(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			s, w := survey(t, region(payments()))
 			w.Faults().Script(edge.Step{Operation: operation, Times: edge.Always, Do: edge.RepeatToken()})
-			got := of(s.Snapshot(t.Context(), "payments", ""))
+			got := of(s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true}))
 			if got == nil || got.Kind != fleet.LoopingPages || got.Action != "eks:"+operation {
 				t.Errorf("trouble %v", got)
 			}
@@ -280,7 +280,7 @@ func TestFault_05_ADeniedPartLeavesTheOthersIntact(t *testing.T) {
 			s, w := survey(t, region(c))
 			action := tt.service + ":" + tt.operation
 			w.Faults().Script(denied(tt.service, tt.operation, action))
-			got := troubles(s.Snapshot(t.Context(), "payments", firstUpdate))
+			got := troubles(s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true, Update: firstUpdate}))
 			if parts := slices.Sorted(maps.Keys(got)); !slices.Equal(parts, tt.parts) {
 				t.Errorf("troubled %q, want %q: %v", parts, tt.parts, got)
 			}
@@ -296,7 +296,7 @@ func TestFault_05_ADeniedPartLeavesTheOthersIntact(t *testing.T) {
 func TestFault_05_AClusterWhoseDescriptionIsDeniedIsReadByName(t *testing.T) {
 	s, w := survey(t, region(payments()))
 	w.Faults().Script(denied("eks", "DescribeCluster", "eks:DescribeCluster"))
-	got := s.Snapshot(t.Context(), "payments", "")
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 	if !got.Nodegroups.Known() || !got.Addons.Known() || !got.Insights.Known() || !got.Versions.Known() {
 		t.Errorf("got %+v", got)
 	}
@@ -310,7 +310,7 @@ func TestAPartKeepsWhatWasReadBeforeItsTrouble(t *testing.T) {
 	forbid := denied("eks", "DescribeNodegroup", "eks:DescribeNodegroup")
 	forbid.Times = 1
 	w.Faults().Script(forbid, denied("eks", "DescribeInsight", "eks:DescribeInsight"), denied("kms", "ListAliases", "kms:ListAliases"))
-	got := s.Snapshot(t.Context(), "payments", "")
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true})
 	if n := got.Nodegroups; len(n.Value) != 1 || !strings.Contains(n.Why(), "1 of 2 could not be read, the first is blue: ") {
 		t.Errorf("nodegroups %+v", n)
 	}
@@ -324,7 +324,7 @@ func TestAPartKeepsWhatWasReadBeforeItsTrouble(t *testing.T) {
 
 func TestFault_11_AVersionThatCannotBeReadHasNoReleases(t *testing.T) {
 	s, w := survey(t, sim.Region{Clusters: []sim.Cluster{{Name: "odd", Version: "latest"}}})
-	got := s.Snapshot(t.Context(), "odd", "")
+	got := s.Snapshot(t.Context(), "odd", fleet.Wanted{Insights: true})
 	if got.Releases.Tried() || got.NextReleases.Tried() || !got.Versions.Known() {
 		t.Errorf("releases %+v, next %+v, versions %s", got.Releases, got.NextReleases, got.Versions.Why())
 	}
@@ -337,7 +337,7 @@ func TestFault_13_AClusterThatEKSDoesNotRunIsOnlyDescribed(t *testing.T) {
 	for _, kind := range []fleet.ClusterKind{fleet.KindConnected, fleet.KindOutpost} {
 		t.Run(string(kind), func(t *testing.T) {
 			s, w := survey(t, sim.Region{Clusters: []sim.Cluster{{Name: "far", Version: "1.34", Kind: kind}}})
-			if got := s.Snapshot(t.Context(), "far", ""); !got.Cluster.Known() || got.Nodegroups.Tried() || got.Versions.Tried() || got.Nodes.Tried() {
+			if got := s.Snapshot(t.Context(), "far", fleet.Wanted{Insights: true}); !got.Cluster.Known() || got.Nodegroups.Tried() || got.Versions.Tried() || got.Nodes.Tried() {
 				t.Errorf("got %+v", got)
 			}
 			counts(t, w, map[string]int{"DescribeCluster": 1})

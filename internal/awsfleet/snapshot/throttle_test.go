@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet/snapshot"
+	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 )
 
@@ -70,7 +71,7 @@ func readAll(t *testing.T, s *snapshot.Survey, workers int) {
 	for range workers {
 		all.Go(func() {
 			for name := range queue {
-				got := s.Snapshot(t.Context(), name, "")
+				got := s.Snapshot(t.Context(), name, fleet.Wanted{Insights: true})
 				if troubled := troubles(got); len(troubled) > 0 || len(got.Nodegroups.Value) != 3 {
 					t.Errorf("%s is lost: %v", name, troubled)
 				}

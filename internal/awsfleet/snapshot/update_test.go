@@ -43,7 +43,7 @@ func TestTheUpdateInFlightIsLookedForOnlyWhileTheClusterChanges(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, w := survey(t, sim.Region{Clusters: []sim.Cluster{tt.cluster}})
-			got := s.Snapshot(t.Context(), "payments", "").Update
+			got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true}).Update
 			switch u := got.Value; {
 			case tt.want == "" && got.Tried():
 				t.Errorf("got %+v, want nothing", got)
@@ -61,7 +61,7 @@ func TestANamedUpdateIsFollowedToItsEnd(t *testing.T) {
 	failed := ended("1.35")
 	failed.Errors = []sim.Issue{{Code: "InsufficientFreeAddresses", Message: "No addresses are left.", Resources: []string{"subnet-1"}}}
 	s, w := survey(t, sim.Region{Clusters: []sim.Cluster{changes(failed)}})
-	got := s.Snapshot(t.Context(), "payments", firstUpdate).Update
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true, Update: firstUpdate}).Update
 	same(t, "update", got, fleet.Update{
 		ID: firstUpdate, Type: "VersionUpdate", Status: "Failed", Version: "1.35", CreatedAt: noon.Add(-24 * time.Hour),
 		Errors: []fleet.UpdateError{{Code: "InsufficientFreeAddresses", Message: "No addresses are left.", Resources: []string{"subnet-1"}}},
@@ -69,7 +69,7 @@ func TestANamedUpdateIsFollowedToItsEnd(t *testing.T) {
 	if n := w.Calls().Of("ListUpdates").Total(); n != 0 {
 		t.Errorf("%d lists: the update was named", n)
 	}
-	if got := s.Snapshot(t.Context(), "payments", "another").Update; got.Trouble == nil || got.Trouble.Kind != fleet.Gone {
+	if got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true, Update: "another"}).Update; got.Trouble == nil || got.Trouble.Kind != fleet.Gone {
 		t.Errorf("an update that EKS does not know: %+v", got)
 	}
 }
@@ -80,7 +80,7 @@ func TestNotEveryUpdateThatAClusterEverHadIsDescribed(t *testing.T) {
 		many = append(many, ended("1.34"))
 	}
 	s, w := survey(t, sim.Region{Clusters: []sim.Cluster{{Name: "payments", Version: "1.34", Status: "UPDATING", Updates: many}}})
-	got := s.Snapshot(t.Context(), "payments", "").Update
+	got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true}).Update
 	if got.Trouble == nil || got.Trouble.Kind != fleet.Failed {
 		t.Errorf("got %+v: what was not looked at is unknown", got)
 	}
@@ -92,7 +92,7 @@ func TestNotEveryUpdateThatAClusterEverHadIsDescribed(t *testing.T) {
 func TestFault_05_TheUpdateThatCannotBeReadMayBeTheOneInFlight(t *testing.T) {
 	s, w := survey(t, sim.Region{Clusters: []sim.Cluster{changes(ended("1.34"), running("VersionUpdate", "1.35", time.Minute))}})
 	w.Faults().Script(edge.Step{Operation: "DescribeUpdate", Nth: 2, Do: edge.Answer(http.StatusForbidden, "AccessDeniedException", "no")})
-	if got := s.Snapshot(t.Context(), "payments", "").Update; got.Trouble == nil || got.Trouble.Kind != fleet.Denied || got.Value.ID != "" {
+	if got := s.Snapshot(t.Context(), "payments", fleet.Wanted{Insights: true}).Update; got.Trouble == nil || got.Trouble.Kind != fleet.Denied || got.Value.ID != "" {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -69,7 +69,7 @@ func TestFault_10_AnswersOfNothingPanicNobodyAndMakeNothingKnown(t *testing.T) {
 		"/node-groups/one": `{}`, "/addons/one": `{"addon":null}`, "/insights/one": `{}`, "/updates/one": `{}`, "/cluster-versions": `{}`,
 		"/addons/supported-versions": `{}`, "DescribeSubnets": `<DescribeSubnetsResponse/>`, "DescribeKey": `{}`,
 	}))
-	got := troubles(s.Snapshot(t.Context(), "web", ""))
+	got := troubles(s.Snapshot(t.Context(), "web", fleet.Wanted{Insights: true}))
 	for _, part := range []string{"nodegroups", "addons", "insights", "update", "key"} {
 		if got[part] == nil || got[part].Kind != fleet.Failed {
 			t.Errorf("%s: %v", part, got[part])
@@ -85,7 +85,7 @@ func TestFault_10_ThingsWithoutFieldsAreKnownAndEmpty(t *testing.T) {
 		"/addons/supported-versions": `{"addons":[{"addonVersions":[{"compatibilities":[{}]},{}]},{}]}`, "DescribeSubnets": emptySubnets,
 		"DescribeKey": `{"KeyMetadata":{"KeyId":"1"}}`, "GetKeyRotationStatus": `{}`, "ListAliases": `{"Aliases":[{}]}`, "ListResourceTags": `{"Tags":[{}]}`,
 	}))
-	got := s.Snapshot(t.Context(), "web", "")
+	got := s.Snapshot(t.Context(), "web", fleet.Wanted{Insights: true})
 	if trouble := troubles(got); len(trouble) > 0 {
 		t.Errorf("troubles %v", trouble)
 	}
@@ -107,7 +107,7 @@ func TestFault_09_ValuesThatNobodyKnowsYetAreKept(t *testing.T) {
 		"DescribeSubnets": emptySubnets, "DescribeKey": `{"KeyMetadata":{"KeyId":"1","KeyState":"Dreaming"}}`,
 		"GetKeyRotationStatus": `{}`, "ListAliases": `{}`, "ListResourceTags": `{}`,
 	}))
-	got := s.Snapshot(t.Context(), "web", "")
+	got := s.Snapshot(t.Context(), "web", fleet.Wanted{Insights: true})
 	if n := got.Nodegroups.Value[0]; n.Status != "RESTING" || n.AMIType != "AL2031_x86_64" || n.Health[0].Code != "Bored" {
 		t.Errorf("nodegroup %+v", n)
 	}

@@ -59,7 +59,7 @@ func (s Survey) Clusters(context.Context) ([]string, error) {
 }
 
 // Snapshot returns what the region holds; a cluster that it does not hold is gone.
-func (s Survey) Snapshot(ctx context.Context, cluster, update string) fleet.Snapshot {
+func (s Survey) Snapshot(ctx context.Context, cluster string, want fleet.Wanted) fleet.Snapshot {
 	r := s.region
 	r.mu.Lock()
 	r.reads = append(r.reads, cluster)
@@ -76,7 +76,10 @@ func (s Survey) Snapshot(ctx context.Context, cluster, update string) fleet.Snap
 		}
 	}
 	snap := *known
-	if u, ok := r.Updates[cluster]; ok && (update == u.ID || snap.Cluster.Value.Status == "UPDATING") {
+	if !want.Insights {
+		snap.Insights = fleet.Part[[]fleet.Insight]{}
+	}
+	if u, ok := r.Updates[cluster]; ok && (want.Update == u.ID || snap.Cluster.Value.Status == "UPDATING") {
 		snap.Update = fleet.Read(u, nil, snap.Cluster.At)
 	}
 	return snap

@@ -1,0 +1,86 @@
+// Package rehearsal reads one cluster as clustercheck reads it, and notes what
+// AWS answered to each call on the way. It decides nothing: whether an answer
+// means that an action is missing is for others to say. It writes nothing.
+package rehearsal
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/snapshot"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// A Stage is where rehearsals take place.
+type Stage struct {
+	hub     aws.Config
+	now     func() time.Time
+	options []snapshot.Option
+}
+
+// New returns a Stage that starts from the credentials, region and endpoints of
+// hub. now dates the parts of snapshots; the options are those of their source.
+func New(hub aws.Config, now func() time.Time, options ...snapshot.Option) *Stage {
+	return &Stage{hub: hub, now: now, options: options}
+}
+
+// nobody is a cluster without leftovers: that they may be looked for shows all
+// the same.
+const nobody = "eks-steward-rehearsal"
+
+// Cluster reads one cluster whole. With it come the answers to each call, by IAM
+// action: nil, or a *fleet.Trouble. An action without answers was not called.
+func (s *Stage) Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Snapshot, map[string][]error) {
+	heard := &listener{answers: map[string][]error{}}
+	cfg := s.hub.Copy()
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), heard.listen)
+	survey := snapshot.New(awsfleet.New(cfg), s.now, s.options...).Survey(t)
+	read := survey.Snapshot(ctx, name, fleet.Wanted{Insights: true})
+	_, _ = survey.Leftovers(ctx, nobody) // what it meets is heard
+	return read, heard.answers
+}
+
+// A listener hears the calls of several goroutines.
+type listener struct {
+	mu      sync.Mutex
+	answers map[string][]error // by IAM action
+}
+
+// listen puts the listener before the retries, so that it hears how a call ends,
+// and behind what names the call.
+func (l *listener) listen(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Rehearsal", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleInitialize(ctx, in)
+		l.note(action(middleware.GetServiceID(ctx), middleware.GetOperationName(ctx)), err)
+		return out, metadata, err
+	}), middleware.After)
+}
+
+func (l *listener) note(action string, err error) {
+	if err != nil {
+		err = refusal.Of(action, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers[action] = append(l.answers[action], err)
+}
+
+// action is the IAM action of an operation. IAM calls the services by other names
+// than the SDK (Service Authorization Reference).
+func action(service, operation string) string {
+	prefix := strings.ToLower(service)
+	if service == "Resource Groups Tagging API" {
+		prefix = "tag"
+	}
+	return prefix + ":" + operation
+}
