@@ -167,6 +167,8 @@ type Subnet struct {
 // A Key is a KMS key as DescribeKey says.
 type Key struct {
 	ARN      string
+	Spec     string // such as SYMMETRIC_DEFAULT; empty when not said
+	Usage    string // such as ENCRYPT_DECRYPT; empty when not said
 	State    string // Enabled, Disabled, PendingDeletion, PendingReplicaDeletion, PendingImport, Unavailable, ..., or newer
 	Deletion time.Time
 	Rotation Rotation

@@ -76,7 +76,7 @@ func TestSubnetsArePaged(t *testing.T) {
 	wantCode(t, err, "InvalidNextToken")
 }
 
-func TestFault_39_KeysTellWhyTheyWillNotDo(t *testing.T) {
+func TestKeysTellWhyTheyWillNotDo(t *testing.T) {
 	r := small(t)
 	c := r.kms("eu-west-1")
 	describe := func(key string) *kmstypes.KeyMetadata {
