@@ -28,6 +28,9 @@ type Options struct {
 	// Workloads starts kube-controller-manager, kube-scheduler and kwok as well, so that
 	// nodes of AddNode get Ready, pods get Running there and budgets stop evictions.
 	Workloads bool
+	// RuntimeConfig is what the API server serves beside what it serves by itself, as its flag
+	// of that name takes it, such as networking.k8s.io/v1beta1=true.
+	RuntimeConfig string
 }
 
 // A Cluster runs until its test ends.
@@ -71,7 +74,7 @@ func Start(t testing.TB, o Options) *Cluster {
 	}
 	p.startEtcd(c, o.Quota)
 	p.startAuthenticator(c)
-	p.startAPIServer(c)
+	p.startAPIServer(c, o.RuntimeConfig)
 	if o.Workloads {
 		p.startWorkloads(c)
 	}

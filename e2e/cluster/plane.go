@@ -55,7 +55,7 @@ func (p *plane) startEtcd(c *Cluster, quota int64) {
 
 // startAPIServer comes after startEtcd, so that a test's end stops it first: without etcd it
 // would linger on its port.
-func (p *plane) startAPIServer(c *Cluster) {
+func (p *plane) startAPIServer(c *Cluster, runtimeConfig string) {
 	p.t.Helper()
 	address := p.address()
 	_, port, _ := net.SplitHostPort(address)
@@ -73,6 +73,7 @@ func (p *plane) startAPIServer(c *Cluster) {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+p.accounts.certificate, "--service-account-signing-key-file="+p.accounts.key,
 		"--service-cluster-ip-range="+serviceRange,
+		"--runtime-config="+runtimeConfig,
 		"--authorization-mode=Node,RBAC",
 		"--authentication-token-webhook-config-file="+p.kubeconfig("webhook", c.authenticator+"/authenticate", files{}),
 		// No second cache: the API server believes a token for ten seconds in any case.

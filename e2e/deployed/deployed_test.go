@@ -16,8 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -220,20 +218,6 @@ func (p *product) measure(t *testing.T, cluster string, minutesAgo int, gigabyte
 	}
 	if _, err := cloudwatch.NewFromConfig(p.Config).PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: aws.String("AWS/EKS"), MetricData: data}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// put sends an event to the default bus of the account, where CloudTrail's are.
-func (p *product) put(t *testing.T, source, detailType, detail string) {
-	t.Helper()
-	out, err := eventbridge.NewFromConfig(p.Config).PutEvents(t.Context(), &eventbridge.PutEventsInput{
-		Entries: []ebtypes.PutEventsRequestEntry{{Source: &source, DetailType: &detailType, Detail: &detail}},
-	})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, p.Said())
-	}
-	if out.FailedEntryCount > 0 {
-		t.Fatalf("the event was refused: %s", aws.ToString(out.Entries[0].ErrorMessage))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eks-steward/eks-steward/e2e/deployed"
 	"github.com/eks-steward/eks-steward/testevents"
 )
 
@@ -73,15 +72,8 @@ func TestCallsOfCloudTrailAreLookedAtAtOnce(t *testing.T) {
 // everything happen that follows.
 func (p *product) call(t *testing.T, name, cluster string) {
 	t.Helper()
-	raw, err := testevents.Read("etcdsize", name)
-	if err != nil {
+	if err := p.Happens(t.Context(), testevents.Case{Function: "etcdsize", Name: name}, "my-cluster", cluster); err != nil {
 		t.Fatal(err)
 	}
-	e := envelopeOf(t, raw)
-	detail := strings.NewReplacer(e.Account, deployed.Account, e.Region, deployed.Region, "my-cluster", cluster).Replace(string(e.Detail))
-	if !strings.Contains(detail, cluster) {
-		t.Fatalf("the event %s names no cluster my-cluster to replace", name)
-	}
-	p.put(t, e.Source, e.DetailType, detail)
 	p.drain(t)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,13 @@ import (
 )
 
 const (
+	hourly      = "DispatchHourly"
+	daily       = "DispatchDaily"
+	fiveMinutes = "DispatchFiveMinutes"
+
+	current = "1.36"
+	next    = "1.37"
+
 	secretName = "eks-steward/slack"
 	hook       = "/services/T0000/B0000/e2e"
 )
@@ -42,6 +50,7 @@ targets:
   - account: "` + deployed.Account + `"
     regions: [` + deployed.Region + `]
 etcdSize: {standardLimitGB: 1, warnPercent: 3, criticalPercent: 90, hysteresisPercent: 1, watchPercent: 1}
+versionSupport: {reminders: [7]}
 `
 	fill = 35 // MiB, which etcd takes some 45 MB for
 )
@@ -53,11 +62,12 @@ type product struct {
 	control *cluster.Cluster
 	runner  *deployed.Runner
 	world   *sim.World
+	later   atomic.Int64 // nanoseconds by which the world's clock is ahead
 	// admitted are the clusters in which EKS has an access entry for the reader.
 	admitted []string
 	channel  *slack.Channel
 	reader   string // ARN of the role that reads clusters
-	heard    int    // messages that tick returned so far
+	heard    int    // messages that news returned so far
 	fired    time.Time
 }
 
@@ -103,13 +113,17 @@ func (p *product) caller(t *testing.T) func(accessKey string) (sts.Caller, bool)
 // deployed beside the stand-ins for EKS and Slack.
 func (p *product) run(t *testing.T) {
 	t.Helper()
-	home := sim.Fleet{Home: deployed.Account, Accounts: []sim.Account{{ID: deployed.Account, Regions: []sim.Region{{Name: deployed.Region}}}}}
+	home := sim.Fleet{
+		Home: deployed.Account, Calendar: calendar(time.Now()),
+		Accounts: []sim.Account{{ID: deployed.Account, Regions: []sim.Region{{Name: deployed.Region}}}},
+	}
 	var err error
-	if p.world, err = sim.New(home, time.Now); err != nil {
+	if p.world, err = sim.New(home, func() time.Time { return time.Now().Add(time.Duration(p.later.Load())) }); err != nil {
 		t.Fatal(err)
 	}
-	eks, chat := p.EKS(p.world.EKS()), httptest.NewServer(p.channel)
+	eks, around, chat := p.EKS(p.world.EKS()), p.Around(p.world.Handler()), httptest.NewServer(p.channel)
 	t.Cleanup(eks.Close)
+	t.Cleanup(around.Close)
 	t.Cleanup(chat.Close)
 	if _, err := secretsmanager.NewFromConfig(p.Config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String(secretName), SecretString: aws.String(chat.URL + hook),
@@ -121,7 +135,10 @@ func (p *product) run(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if p.runner, err = p.NewRunner(t.Context(), map[string]string{"AWS_ENDPOINT_URL_EKS": eks.URL}); err != nil {
+	if p.runner, err = p.NewRunner(t.Context(), map[string]string{
+		"AWS_ENDPOINT_URL_EKS": eks.URL, "AWS_ENDPOINT_URL_EC2": around.URL, "AWS_ENDPOINT_URL_KMS": around.URL,
+		"AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": around.URL,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -131,11 +148,20 @@ func (p *product) run(t *testing.T) {
 	})
 }
 
+// calendar has a version that is to be left soon, and the next one. The real
+// control plane is of the first.
+func calendar(now time.Time) []sim.Version {
+	return []sim.Version{
+		{Version: current, Released: now.AddDate(-1, 0, 0), EndOfStandardSupport: now.AddDate(0, 0, 60), EndOfExtendedSupport: now.AddDate(1, 0, 60), Default: true},
+		{Version: next, Released: now.AddDate(0, -1, 0), EndOfStandardSupport: now.AddDate(1, 1, 0), EndOfExtendedSupport: now.AddDate(2, 1, 0)},
+	}
+}
+
 // joins adds a cluster to EKS whose API server is the real one, and follows it
 // when it has the right name. It leaves with the test, or before.
 func (p *product) joins(t *testing.T, name string) (leave func()) {
 	t.Helper()
-	c := sim.Cluster{Name: name, Version: "1.34", Endpoint: p.control.Endpoint, CA: p.control.CA}
+	c := sim.Cluster{Name: name, Version: current, Endpoint: p.control.Endpoint, CA: p.control.CA}
 	if err := p.world.Add(deployed.Account, deployed.Region, c); err != nil {
 		t.Fatal(err)
 	}
@@ -170,14 +196,20 @@ func (p *product) publish(t *testing.T, name string, minutesAgo int) {
 	}
 }
 
-// tick fires the hourly schedule, lets everything happen that follows from it,
-// and returns what Slack shows since the tick before.
-func (p *product) tick(t *testing.T) []string {
+// tick fires a schedule and returns what Slack shows of it.
+func (p *product) tick(t *testing.T, schedule string) []string {
 	t.Helper()
 	p.fired = p.fired.Add(time.Second) // no two ticks are one
-	if err := p.Fire(t.Context(), "DispatchHourly", p.fired); err != nil {
+	if err := p.Fire(t.Context(), schedule, p.fired); err != nil {
 		t.Fatal(err)
 	}
+	return p.news(t)
+}
+
+// news lets everything happen that is to follow, and returns what Slack shows
+// since it was asked last.
+func (p *product) news(t *testing.T) []string {
+	t.Helper()
 	if err := p.runner.Drain(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, p.Said())
 	}

@@ -1,9 +1,10 @@
 //go:build unix
 
 // Package real_test lets the deployed binaries look at a real control plane: an
-// etcd that is really filled, an API server that really checks their tokens. It
-// holds what only the whole path can show, from the access entry to the message;
-// how each part judges is held by the part's own tests.
+// etcd that is really filled, an API server that really checks their tokens, with
+// nodes and with clients of its own. It holds what only the whole path can show,
+// from the access entry or the event to the message; how each part judges is held
+// by the part's own tests.
 package real_test
 
 import (
@@ -30,7 +31,7 @@ const (
 // shares them, and comes in this order: first nobody may read the cluster, in the
 // end the role may.
 func TestTheDeployedBinariesAgainstARealCluster(t *testing.T) {
-	control := cluster.Start(t, cluster.Options{Name: own})
+	control := cluster.Start(t, cluster.Options{Name: own, Workloads: true, RuntimeConfig: leaving + "=true"})
 	p := deploy(t, control)
 
 	t.Run("through CloudWatch one message opens and one resolves", func(t *testing.T) {
@@ -53,6 +54,15 @@ func TestTheDeployedBinariesAgainstARealCluster(t *testing.T) {
 		p.joins(t, own)
 		p.incident(t, own, "/metrics of the API server", func(int) {})
 	})
+
+	p.backedUp(t)
+	// What an API server has served of a deprecated API it says until it ends, so
+	// what is to be said of that comes last.
+	t.Run("a node that is too far behind is told of with its name", p.nodeBehind)
+	t.Run("a node ahead of its control plane is critical", p.nodeAhead)
+	t.Run("an upgrade is followed to its end", p.upgrade)
+	t.Run("a client of a deprecated API is in the way of the version that removes it", p.deprecatedAPI)
+	t.Run("a deletion closes all that is open, once", p.deletion)
 }
 
 // incident fills the real etcd past the warning and empties it again, with the
@@ -62,16 +72,12 @@ func (p *product) incident(t *testing.T, name, source string, seen func(minutesA
 	t.Helper()
 	look := func(minutesAgo int) []string {
 		seen(minutesAgo)
-		return p.tick(t)
+		return p.tick(t, hourly)
 	}
-	if got := look(11); len(got) != 0 {
-		t.Fatalf("at %d bytes Slack shows %q, want nothing", p.control.StorageSize(t), got)
-	}
+	none(t, look(11))
 	p.control.Fill(t, fill)
 	one(t, look(6), "WARNING", name, source)
-	if got := look(6); len(got) != 0 {
-		t.Errorf("a second look at the same size tells %q", got)
-	}
+	none(t, look(6))
 	p.control.Purge(t)
 	p.control.Compact(t)
 	p.control.Defragment(t)
@@ -83,20 +89,35 @@ func (p *product) incident(t *testing.T, name, source string, seen func(minutesA
 func (p *product) refused(t *testing.T, name string, why ...string) {
 	t.Helper()
 	leave := p.joins(t, name)
-	one(t, p.tick(t), append(why, name, "is unknown")...)
+	one(t, p.tick(t, hourly), append(why, name, "is unknown")...)
 	leave()
-	one(t, p.tick(t), name, "RESOLVED")
+	one(t, p.tick(t, hourly), name, "RESOLVED")
 }
 
 // one expects a single message that says all of it, in whatever case.
 func one(t *testing.T, messages []string, says ...string) {
 	t.Helper()
-	if len(messages) != 1 {
-		t.Fatalf("Slack shows %d new messages, want one that says %q: %q", len(messages), says, messages)
+	all(t, messages, says)
+}
+
+// none expects that nobody was told anything.
+func none(t *testing.T, messages []string) {
+	t.Helper()
+	all(t, messages)
+}
+
+// all expects as many messages, in this order, as there are lists of what each
+// one says.
+func all(t *testing.T, messages []string, says ...[]string) {
+	t.Helper()
+	if len(messages) != len(says) {
+		t.Fatalf("Slack shows %d new messages, want %d that say %q: %q", len(messages), len(says), says, messages)
 	}
-	for _, want := range says {
-		if !strings.Contains(strings.ToUpper(messages[0]), strings.ToUpper(want)) {
-			t.Errorf("Slack shows %q, want it to say %q", messages[0], want)
+	for i, message := range messages {
+		for _, want := range says[i] {
+			if !strings.Contains(strings.ToUpper(message), strings.ToUpper(want)) {
+				t.Errorf("Slack shows %q, want it to say %q", message, want)
+			}
 		}
 	}
 }
@@ -110,12 +131,17 @@ func (p *product) mayReadMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.control.Apply(t, manifest)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.control.Endpoint+"/metrics", nil)
+	p.served(t, "/metrics", http.Header{"Impersonate-User": {"somebody"}, "Impersonate-Group": {kubeapi.Group}})
+}
+
+// served waits until the API server answers a GET.
+func (p *product) served(t *testing.T, path string, header http.Header) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.control.Endpoint+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Impersonate-User", "somebody")
-	request.Header.Set("Impersonate-Group", kubeapi.Group)
+	request.Header = header
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		response, err := p.control.Admin.Do(request)
 		if err != nil {
@@ -126,5 +152,5 @@ func (p *product) mayReadMetrics(t *testing.T) {
 			return
 		}
 	}
-	t.Fatal("the group still may not read /metrics")
+	t.Fatalf("the API server still does not serve %s", path)
 }
