@@ -243,6 +243,10 @@ func (c climb) facts() []fleet.Fact {
 	return facts
 }
 
+// WayBack labels the facts of upgrade-readiness about going back to the version
+// before.
+const WayBack = "Way back"
+
 // rollbackWindow is how long after an upgrade EKS takes a cluster back by one
 // minor version (EKS User Guide, Roll back a cluster).
 const rollbackWindow = 7 * 24 * time.Hour
@@ -255,12 +259,12 @@ func (c climb) rollback() []fleet.Fact {
 	until := u.CreatedAt.Add(rollbackWindow)
 	if c.s.Update.Known() && u.Type == "VersionUpdate" && u.Status == "Successful" && err == nil && to == c.own && c.now.Before(until) {
 		back := fleet.Version{Major: to.Major, Minor: to.Minor - 1}
-		facts = append(facts, fleet.Fact{Label: "Way back", Value: fmt.Sprintf(
+		facts = append(facts, fleet.Fact{Label: WayBack, Value: fmt.Sprintf(
 			"to %s until %s at least (7 days after the upgrade), the nodes first", back, until.UTC().Format(time.RFC3339))})
 	}
 	for _, i := range c.s.Insights.Value {
 		if i.Category == "ROLLBACK_READINESS" {
-			facts = append(facts, fleet.Fact{Label: "Way back", Value: fmt.Sprintf("EKS insight %q is %s%s", clip(insightName(i)), cmp.Or(i.Status, "UNKNOWN"), because(i.Reason))})
+			facts = append(facts, fleet.Fact{Label: WayBack, Value: fmt.Sprintf("EKS insight %q is %s%s", clip(insightName(i)), cmp.Or(i.Status, "UNKNOWN"), because(i.Reason))})
 		}
 	}
 	return facts

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/checks"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -58,6 +59,7 @@ type row struct {
 type cell struct {
 	Standing string // empty where there is nothing to say
 	Text     string
+	WayBack  []string // to the version before, while there is one
 }
 
 // level is a bar of 120 units.
@@ -136,11 +138,17 @@ func (c Cluster) cell(check string) cell {
 	f, ok := c.of(check)
 	switch {
 	case !ok:
-		return cell{unseen.String(), "not looked at"}
+		return cell{Standing: unseen.String(), Text: "not looked at"}
 	case f.Outcome == fleet.NotApplicable:
-		return cell{"", "does not apply"}
+		return cell{Text: "does not apply"}
 	}
-	return cell{standingOf(f).String(), cmp.Or(f.Observed, f.Title)}
+	shown := cell{Standing: standingOf(f).String(), Text: cmp.Or(f.Observed, f.Title)}
+	for _, fact := range f.Facts {
+		if fact.Label == checks.WayBack {
+			shown.WayBack = append(shown.WayBack, fact.Value)
+		}
+	}
+	return shown
 }
 
 func placeOf(id fleet.ClusterID) string { return id.Account + " " + id.Region }
