@@ -38,6 +38,8 @@ COMMON = {
     },
     "ec2": {
         "AuthFailure": 401,
+        "InvalidLaunchTemplateId.NotFound": 400,
+        "InvalidLaunchTemplateId.VersionNotFound": 400,
         "InvalidNextToken": 400,
         "InvalidParameterValue": 400,
         "InvalidSubnetID.NotFound": 400,
@@ -59,6 +61,12 @@ COMMON = {
     },
     "service-quotas": {
         "InvalidSignatureException": 400,
+        "UnrecognizedClientException": 400,
+    },
+    "ssm": {
+        "AccessDeniedException": 400,
+        "InvalidSignatureException": 400,
+        "ThrottlingException": 400,
         "UnrecognizedClientException": 400,
     },
     "sts": {
@@ -231,6 +239,7 @@ PROTOCOLS = {
     "kms": JsonRpc,
     "resourcegroupstaggingapi": JsonRpc,
     "service-quotas": JsonRpc,
+    "ssm": JsonRpc,
 }
 
 
@@ -382,6 +391,8 @@ class World:
         self.drive_sts()
         self.drive_addons_and_insights()
         self.drive_neighbours("eu-west-1")
+        self.drive_encryption()
+        self.drive_grants()
         self.drive_keys()
         self.drive_pages_of_neighbours()
         for region in ("me-south-1", "ap-east-1"):  # not opted in, denied by policy
@@ -396,6 +407,8 @@ class World:
             self.call("eks", region, "list_updates", name="payments")
             self.call("eks", region, "describe_update", name="payments", updateId="none")
             self.call("eks", region, "update_cluster_version", name="payments", version="1.35")
+            self.call("eks", region, "associate_encryption_config", clusterName="payments", encryptionConfig=encryption("alias/everywhere"))
+            self.call("eks", region, "create_cluster", name="new")
             for operation in ("create_access_entry", "update_access_entry", "delete_access_entry"):
                 self.call("eks", region, operation, clusterName="payments", principalArn="arn:aws:iam::111122223333:role/reader")
             self.call("cloudwatch", region, "get_metric_data", **metrics(end, ["payments"]))
@@ -501,6 +514,43 @@ class World:
             eks("describe_update", updateId=update, nodegroupName="blue")
         eks("describe_update", updateId="nobody")
 
+    def drive_encryption(self):
+        def eks(operation, **parameters):
+            return self.call("eks", "eu-west-1", operation, **parameters)
+
+        for name, key in (("plain", "none"), ("plain", "alias/everywhere"), ("plain", "alias/everywhere"), ("payments", "alias/everywhere"), ("on-premises", "none"), ("nobody", "none")):
+            eks("associate_encryption_config", clusterName=name, encryptionConfig=encryption(key))
+        for update in eks("list_updates", name="plain").get("updateIds", []):
+            eks("describe_update", name="plain", updateId=update)
+        needed = {"roleArn": "arn:aws:iam::111122223333:role/eks-cluster", "resourcesVpcConfig": {"subnetIds": ["subnet-0", "subnet-1"]}}
+        eks("create_cluster", name="new", **needed, encryptionConfig=encryption("none"))
+        eks("create_cluster", name="new", **needed, encryptionConfig=encryption("alias/everywhere"), tags={"team": "new"})
+        eks("create_cluster", name="new", **needed)
+        eks("describe_cluster", name="new")
+
+    def drive_grants(self):
+        def kms(operation, key, **parameters):
+            return self.call("kms", "eu-west-1", operation, KeyId=key, **parameters)
+
+        key = "mrk-33333333333333333333333333333333"
+        grant = {"GranteePrincipal": "arn:aws:iam::111122223333:role/nodes", "Operations": ["Decrypt"]}
+        context = {"EncryptionContextSubset": {"team": "new"}, "EncryptionContextEquals": {"team": "new"}}
+        made = [kms("create_grant", key, **grant, Name=name, Constraints=context) for name in ("first", "second")]
+        for other in KEYS:
+            kms("create_grant", other, **grant)
+            kms("list_grants", other)
+        kms("create_grant", key)
+        kms("disable_key", key)
+        kms("create_grant", key, **grant)
+        kms("enable_key", key)
+        kms("list_grants", key, Marker=kms("list_grants", key, Limit=1).get("NextMarker", "none"))
+        kms("list_grants", key, Marker="none")
+        kms("list_grants", key, Limit=101)
+        for _ in range(2):
+            kms("revoke_grant", key, GrantId=made[0].get("GrantId", "none"))
+            self.call("kms", "eu-west-1", "retire_grant", GrantToken=made[1].get("GrantToken", "none"))
+            kms("retire_grant", key, GrantId="none")
+
     def drive_addons_and_insights(self):
         def eks(operation, **parameters):
             return self.call("eks", "eu-west-1", operation, **parameters)
@@ -523,11 +573,17 @@ class World:
         eks("describe_addon_versions", maxResults=101)
 
     def drive_neighbours(self, region):
-        """Each operation of EC2, KMS, the tagging API and Service Quotas once."""
+        """Each operation of EC2, KMS, the tagging API, Service Quotas and Systems Manager once."""
         self.call("ec2", region, "describe_subnets")
+        self.call("ec2", region, "get_ebs_encryption_by_default")
+        self.call("ec2", region, "get_ebs_default_kms_key_id")
+        for template, versions in (("lt-00000000000000000", ["1", "$Latest"]), ("lt-00000000000000000", ["9"]), ("lt-0aaaaaaaaaaaaaaaa", ["2"]), ("none", ["1"])):
+            self.call("ec2", region, "describe_launch_template_versions", LaunchTemplateId=template, Versions=versions)
         self.call("kms", region, "list_aliases")
-        for operation in ("describe_key", "get_key_rotation_status", "list_resource_tags") + KEY_CHANGES:
+        for operation in ("describe_key", "get_key_rotation_status", "list_resource_tags", "get_key_policy", "list_grants", "create_grant", "revoke_grant", "retire_grant") + KEY_CHANGES:
             self.call("kms", region, operation, KeyId="11111111-2222-4333-8444-555555555555")
+        for parameter in ("/eks-steward/kill-switch", "none"):
+            self.call("ssm", region, "get_parameter", Name=parameter, WithDecryption=True)
         self.call("resourcegroupstaggingapi", region, "get_resources")
         self.call("service-quotas", region, "list_service_quotas", ServiceCode="eks")
         self.call("service-quotas", region, "get_service_quota", ServiceCode="eks", QuotaCode="L-6D54EA21")
@@ -540,7 +596,7 @@ class World:
         kms("list_aliases", Marker="none")
         kms("list_aliases", Limit=101)
         for key in KEYS:
-            for operation in ("describe_key", "get_key_rotation_status", "list_aliases", "list_resource_tags"):
+            for operation in ("describe_key", "get_key_rotation_status", "list_aliases", "list_resource_tags", "get_key_policy"):
                 kms(operation, KeyId=key)
         multi_region = "mrk-33333333333333333333333333333333"
         kms("schedule_key_deletion", KeyId=multi_region, PendingWindowInDays=1)
@@ -597,6 +653,11 @@ class World:
         sts("assume_role", **role, ExternalId="example-external-id")
         sts("assume_role", **role, ExternalId="wrong")
         sts("assume_role", **role, ExternalId="example-external-id", DurationSeconds=1)
+
+
+def encryption(key):
+    """What puts a key on a cluster."""
+    return [{"resources": ["secrets"], "provider": {"keyArn": key}}]
 
 
 def metrics(end, clusters):

@@ -112,6 +112,7 @@ func changing() []sim.Cluster {
 		}},
 		{Name: "recent", Version: "1.35", UpgradedAt: noon.Add(-24 * time.Hour)},
 		{Name: "settled", Version: "1.35"},
+		{Name: "plain", Version: "1.35"},
 		{Name: "unready", Version: "1.34", Insights: []sim.Insight{{Name: "an API that is gone", Status: "ERROR", Kubernetes: "1.35"}}},
 	}
 }
@@ -165,6 +166,7 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"eks.ListUpdates":             {"AccessDeniedException", "InvalidParameterException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.DescribeUpdate":          {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.UpdateClusterVersion":    {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "InvalidStateException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.CreateCluster":           {"AccessDeniedException", "InvalidParameterException", "ResourceInUseException", "UnrecognizedClientException", "ok"},
 			"cloudwatch.GetMetricData":    {"AccessDeniedException", "InvalidNextToken", "UnrecognizedClientException", "ValidationException", "ok"},
 			"sts.AssumeRole":              {"AccessDenied", "ValidationError", "ok"},
 			"sts.GetCallerIdentity":       {"AccessDenied", "InvalidClientTokenId", "ok"},
@@ -174,7 +176,12 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"eks.DescribeAddonVersions":             {"AccessDeniedException", "InvalidParameterException", "ok"},
 			"eks.ListInsights":                      {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceNotFoundException", "ok"},
 			"eks.DescribeInsight":                   {"AccessDeniedException", "InvalidRequestException", "ResourceNotFoundException", "ok"},
+			"eks.AssociateEncryptionConfig":         {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"ec2.DescribeSubnets":                   {"AuthFailure", "InvalidNextToken", "InvalidParameterValue", "InvalidSubnetID.NotFound", "UnauthorizedOperation", "ok"},
+			"ec2.DescribeLaunchTemplateVersions":    {"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound", "UnauthorizedOperation", "ok"},
+			"ec2.GetEbsDefaultKmsKeyId":             {"AuthFailure", "UnauthorizedOperation", "ok"},
+			"ec2.GetEbsEncryptionByDefault":         {"AuthFailure", "UnauthorizedOperation", "ok"},
+			"kms.GetKeyPolicy":                      {"AccessDeniedException", "NotFoundException", "ok"},
 			"kms.DescribeKey":                       {"AccessDeniedException", "InvalidArnException", "NotFoundException", "UnrecognizedClientException", "ok"},
 			"kms.GetKeyRotationStatus":              {"AccessDeniedException", "NotFoundException", "UnsupportedOperationException", "ok"},
 			"kms.ListAliases":                       {"AccessDeniedException", "InvalidMarkerException", "NotFoundException", "ValidationException", "ok"},
@@ -183,6 +190,11 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"kms.CancelKeyDeletion":                 {"AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ok"},
 			"kms.DisableKey":                        {"AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ok"},
 			"kms.EnableKey":                         {"AccessDeniedException", "KMSInvalidStateException", "NotFoundException", "ok"},
+			"kms.CreateGrant":                       {"AccessDeniedException", "DisabledException", "InvalidArnException", "KMSInvalidStateException", "NotFoundException", "ValidationException", "ok"},
+			"kms.ListGrants":                        {"AccessDeniedException", "InvalidMarkerException", "NotFoundException", "ValidationException", "ok"},
+			"kms.RetireGrant":                       {"AccessDeniedException", "InvalidGrantTokenException", "NotFoundException", "UnrecognizedClientException", "ok"},
+			"kms.RevokeGrant":                       {"AccessDeniedException", "NotFoundException", "UnrecognizedClientException", "ok"},
+			"ssm.GetParameter":                      {"AccessDeniedException", "ParameterNotFound", "UnrecognizedClientException", "ok"},
 			"resourcegroupstaggingapi.GetResources": {"AccessDeniedException", "InvalidParameterException", "PaginationTokenExpiredException", "UnrecognizedClientException", "ok"},
 			"service-quotas.ListServiceQuotas":      {"AccessDeniedException", "IllegalArgumentException", "InvalidPaginationTokenException", "UnrecognizedClientException", "ok"},
 			"service-quotas.GetServiceQuota":        {"AccessDeniedException", "NoSuchResourceException", "UnrecognizedClientException", "ok"},
@@ -190,10 +202,12 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 		"throttled": {
 			"eks.ListClusters": {"TooManyRequestsException"}, "cloudwatch.GetMetricData": {"ThrottlingException"}, "sts.AssumeRole": {"Throttling"},
 			"ec2.DescribeSubnets": {"RequestLimitExceeded"}, "kms.ListAliases": {"ThrottlingException"}, "resourcegroupstaggingapi.GetResources": {"ThrottledException"}, "service-quotas.ListServiceQuotas": {"TooManyRequestsException"},
+			"ssm.GetParameter": {"ThrottlingException"},
 		},
 		"skewed": {
 			"eks.ListClusters": {"InvalidSignatureException"}, "cloudwatch.GetMetricData": {"InvalidSignatureException"}, "sts.AssumeRole": {"SignatureDoesNotMatch"},
 			"ec2.DescribeSubnets": {"RequestExpired"}, "kms.DescribeKey": {"InvalidSignatureException"}, "resourcegroupstaggingapi.GetResources": {"InvalidSignatureException"},
+			"ssm.GetParameter": {"InvalidSignatureException"},
 		},
 	} {
 		for operation, outcomes := range want {
@@ -243,6 +257,9 @@ func TestTheCheckSeesEveryKindOfDeviation(t *testing.T) {
 		{"KMS member missing", spoiler{`"KeyId":"mrk-`, `"Id":"mrk-`}, "output.KeyMetadata.KeyId: missing"},
 		{"KMS error unknown", spoiler{`KMSInvalidStateException`, `BadState`}, "'BadState' is neither modelled nor common"},
 		{"KMS of another protocol", spoiler{`application/x-amz-json-1.1`, `application/x-amz-json-1.0`}, "wrong content type"},
+		{"KMS grant's operation unknown", spoiler{`"Operations":["Encrypt"`, `"Operations":["Lock"`}, "'Lock' is not one of"},
+		{"EKS update param unknown", spoiler{`"type":"EncryptionConfig"`, `"type":"Key"`}, "'Key' is not one of"},
+		{"parameter's version as text", spoiler{`"Version":1,`, `"Version":"1",`}, "output.Parameter.Version: '1' is no long"},
 		{"tagging member unknown", spoiler{`"ResourceTagMappingList"`, `"Resources"`}, "output.Resources: not in the model"},
 		{"quota as text", spoiler{`"Value":60`, `"Value":"60"`}, "'60' is no double"},
 		{"STS error unknown", spoiler{`<Code>AccessDenied<`, `<Code>NotAllowed<`}, "'NotAllowed' is neither modelled nor common"},

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
@@ -74,7 +76,9 @@ func TestSetEtcdCountsFromNow(t *testing.T) {
 }
 
 func TestAWorldChangesWhileItIsRead(t *testing.T) {
-	r := start(t, crowd(20))
+	f := crowd(20)
+	f.Accounts[0].Regions[0].Keys = []sim.Key{{ID: "any", Aliases: []string{"alias/any"}}}
+	r := start(t, f)
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
@@ -88,6 +92,11 @@ func TestAWorldChangesWhileItIsRead(t *testing.T) {
 					ClusterName: aws.String("c000"), NodegroupName: &name, NodeRole: aws.String("role"), Subnets: []string{"subnet"},
 				})
 				_, _ = r.eks("eu-west-1").UpdateClusterVersion(t.Context(), &eks.UpdateClusterVersionInput{Name: aws.String("c000"), Version: aws.String("1.35")})
+				_, _ = r.eks("eu-west-1").AssociateEncryptionConfig(t.Context(), &eks.AssociateEncryptionConfigInput{ClusterName: aws.String("c000"), EncryptionConfig: encryption("alias/any")})
+				if g, err := r.kms("eu-west-1").CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: aws.String("any"), GranteePrincipal: &name, Operations: []kmstypes.GrantOperation{"Decrypt"}}); err == nil {
+					_, _ = r.kms("eu-west-1").RetireGrant(t.Context(), &kms.RetireGrantInput{GrantToken: g.GrantToken})
+				}
+				r.SetParameter(home, "eu-west-1", "/a", name)
 				r.Faults().Latency(0)
 				r.Calls()
 				r.Remove(id(name))
@@ -99,6 +108,9 @@ func TestAWorldChangesWhileItIsRead(t *testing.T) {
 					t.Error(err)
 				}
 				if _, err := r.eks("eu-west-1").ListNodegroups(t.Context(), &eks.ListNodegroupsInput{ClusterName: aws.String("c000")}); err != nil {
+					t.Error(err)
+				}
+				if _, err := r.kms("eu-west-1").ListGrants(t.Context(), &kms.ListGrantsInput{KeyId: aws.String("any")}); err != nil {
 					t.Error(err)
 				}
 				if _, err := r.eks("eu-west-1").ListUpdates(t.Context(), &eks.ListUpdatesInput{Name: aws.String("c000")}); err != nil {

@@ -47,9 +47,12 @@ type Region struct {
 	Refuses  Refusal   `yaml:"refuses,omitempty"`
 	Clusters []Cluster `yaml:"clusters,omitempty"`
 	// What is around the clusters, and outlives them.
-	Keys      []Key              `yaml:"keys,omitempty"`
-	Leftovers []Leftover         `yaml:"leftovers,omitempty"`
-	Quotas    map[string]float64 `yaml:"quotas,omitempty"` // of EKS, by code; absent means AWS's default
+	Keys            []Key              `yaml:"keys,omitempty"`
+	Leftovers       []Leftover         `yaml:"leftovers,omitempty"`
+	Quotas          map[string]float64 `yaml:"quotas,omitempty"`  // of EKS, by code; absent means AWS's default
+	Volumes         *VolumeDefaults    `yaml:"volumes,omitempty"` // absent means that every new one is encrypted
+	LaunchTemplates []LaunchTemplate   `yaml:"launchTemplates,omitempty"`
+	Parameters      map[string]string  `yaml:"parameters,omitempty"` // of Systems Manager, by name
 }
 
 // Refusal is why every call to a region of an account fails; empty means that it
@@ -91,7 +94,7 @@ type Cluster struct {
 
 // Durations are how long EKS takes for its changes, by the world's clock.
 type Durations struct {
-	ControlPlane time.Duration `yaml:"controlPlane,omitempty"` // an update of a cluster
+	ControlPlane time.Duration `yaml:"controlPlane,omitempty"` // to create or update a cluster
 	Nodegroup    time.Duration `yaml:"nodegroup,omitempty"`    // to create, change or delete a nodegroup
 }
 
@@ -105,6 +108,8 @@ type Nodegroup struct {
 	Status  string            `yaml:"status,omitempty"`  // empty means ACTIVE, or DEGRADED with health issues
 	Health  []Issue           `yaml:"health,omitempty"`
 	Tags    map[string]string `yaml:"tags,omitempty"`
+	// LaunchTemplate is one of the region's; absent means that EKS makes it.
+	LaunchTemplate *TemplateVersion `yaml:"launchTemplate,omitempty"`
 }
 
 // An Update of a cluster, or of one of its nodegroups. It succeeds at its end,

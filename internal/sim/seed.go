@@ -2,9 +2,7 @@ package sim
 
 import (
 	"cmp"
-	"encoding/base64"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -48,22 +46,14 @@ func describe(in edge.Scope, c Cluster, now time.Time) eks.Cluster {
 
 // controlPlane is what only clusters have that EKS runs.
 func controlPlane(out *eks.Cluster, in edge.Scope, c Cluster) {
-	out.Endpoint = cmp.Or(c.Endpoint, "https://"+strings.ToLower(c.Name)+".simulated."+in.Region+".invalid")
-	out.RoleARN = role(in, "eks-cluster")
-	out.PlatformVersion = cmp.Or(c.PlatformVersion, platformVersion)
-	out.Authority = &eks.Authority{Data: cmp.Or(c.CA, base64.StdEncoding.EncodeToString([]byte("simulated")))}
-	out.VPC = &eks.VPC{
-		ID: cmp.Or(c.VPC, defaultVPC), ClusterSecurityGroup: "sg-00000000000000000",
-		SubnetIDs: subnetIDs(in, c), SecurityGroupIDs: []string{},
-		EndpointPublicAccess: c.Endpoint != "", EndpointPrivateAccess: true, PublicAccessCIDRs: []string{},
-	}
-	if c.Endpoint != "" {
-		out.VPC.PublicAccessCIDRs = []string{"0.0.0.0/0"}
-	}
-	out.Network = &eks.Network{ServiceIPv4CIDR: "172.20.0.0/16", IPFamily: "ipv4"}
-	out.Access = &eks.Access{AuthenticationMode: "API"}
+	out.Endpoint, out.PlatformVersion = c.Endpoint, c.PlatformVersion
+	out.VPC = &eks.VPC{ID: c.VPC, SubnetIDs: subnetIDs(in, c), EndpointPublicAccess: c.Endpoint != "", EndpointPrivateAccess: true}
 	out.UpgradePolicy = &eks.UpgradePolicy{SupportType: cmp.Or(c.SupportType, "EXTENDED")}
 	out.Health = &eks.Health{Issues: issuesOf(c.Health)}
+	if c.CA != "" {
+		out.Authority = &eks.Authority{Data: c.CA}
+	}
+	out.Complete(in, out.CreatedAt.Time)
 	if c.AutoMode {
 		autoMode(out, in)
 	}
@@ -82,7 +72,7 @@ func groupsOf(in edge.Scope, cluster eks.Cluster, groups []Nodegroup) []eks.Node
 		out[i] = eks.Nodegroup{
 			Name: g.Name, Version: g.Version, Release: g.Release, AMIType: g.AMIType, Tags: g.Tags,
 			Size: eks.Size{Max: max(1, g.Nodes), Desired: g.Nodes}, Status: cmp.Or(g.Status, "ACTIVE"),
-			Subnets: cluster.VPC.SubnetIDs, Health: eks.Health{Issues: issuesOf(g.Health)},
+			LaunchTemplate: templateOf(g), Subnets: cluster.VPC.SubnetIDs, Health: eks.Health{Issues: issuesOf(g.Health)},
 		}
 		if g.Status == "" && len(g.Health) > 0 {
 			out[i].Status = "DEGRADED"
@@ -152,8 +142,6 @@ func role(in edge.Scope, name string) string {
 	return "arn:" + in.Partition() + ":iam::" + in.Account + ":role/" + name
 }
 
-const platformVersion = "eks.1"
-
 func storageOf(e *Etcd, since, origin time.Time) cloudwatch.Storage {
 	if e == nil {
 		return cloudwatch.Storage{}
@@ -200,7 +188,7 @@ func versionsOf(f Fleet) []eks.Version {
 	versions := make([]eks.Version, len(calendar))
 	for i, v := range calendar {
 		versions[i] = eks.Version{
-			Name: v.Version, Released: v.Released, Default: v.Default, Platform: platformVersion, Patch: v.Version + ".1",
+			Name: v.Version, Released: v.Released, Default: v.Default, Platform: eks.PlatformVersion, Patch: v.Version + ".1",
 			EndOfStandardSupport: v.EndOfStandardSupport, EndOfExtendedSupport: v.EndOfExtendedSupport,
 		}
 	}

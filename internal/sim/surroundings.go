@@ -10,6 +10,7 @@ import (
 
 	"github.com/eks-steward/eks-steward/internal/sim/ec2"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/eks"
 	"github.com/eks-steward/eks-steward/internal/sim/kms"
 	"github.com/eks-steward/eks-steward/internal/sim/quotas"
 	"github.com/eks-steward/eks-steward/internal/sim/tagging"
@@ -33,7 +34,9 @@ type Key struct {
 	Spec        string            `yaml:"spec,omitempty"`        // empty means SYMMETRIC_DEFAULT
 	Usage       string            `yaml:"usage,omitempty"`       // empty means ENCRYPT_DECRYPT
 	MultiRegion *MultiRegion      `yaml:"multiRegion,omitempty"` // absent means a key of one region
+	Policy      string            `yaml:"policy,omitempty"`      // JSON; empty means KMS's own, by which the account's IAM decides
 	Tags        map[string]string `yaml:"tags,omitempty"`
+	Grants      []Grant           `yaml:"grants,omitempty"` // besides those of the clusters that it encrypts
 }
 
 // MultiRegion is where a multi-Region key is. The keys in the other regions are
@@ -67,11 +70,16 @@ func (r Region) validateSurroundings() error {
 			errs = append(errs, fmt.Errorf("there are two keys %s: leave one out", k.id()))
 		}
 		seen[k.id()] = true
-		errs = append(errs, k.validate())
+		errs = append(errs, k.validate(), k.validateGrants())
 	}
 	for _, l := range r.Leftovers {
 		if !strings.HasPrefix(l.ARN, "arn:") {
 			errs = append(errs, fmt.Errorf("leftover %q: give it an ARN", l.ARN))
+		}
+	}
+	for name, value := range r.Parameters {
+		if name == "" || value == "" {
+			errs = append(errs, fmt.Errorf("parameter %q: give it a name such as /eks-steward/kill-switch and a value", name))
 		}
 	}
 	for code := range r.Quotas {
@@ -79,7 +87,7 @@ func (r Region) validateSurroundings() error {
 			errs = append(errs, fmt.Errorf("quota %s is not simulated: want one of %s", code, strings.Join(quotas.Codes(), ", ")))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.validateTemplates())...)
 }
 
 func (k Key) validate() error {
@@ -102,8 +110,12 @@ func (w *World) surround(in edge.Scope, r Region) {
 	for _, k := range r.Keys {
 		w.kms.Put(in, keyOf(k, w.now()))
 	}
+	w.furnish(in, r)
 	for _, l := range r.Leftovers {
 		w.tagging.Put(in, tagging.Resource(l))
+	}
+	for name, value := range r.Parameters {
+		w.ssm.Put(in, name, value)
 	}
 	for code, value := range r.Quotas {
 		w.quotas.Apply(in, code, value)
@@ -112,9 +124,10 @@ func (w *World) surround(in edge.Scope, r Region) {
 
 func keyOf(k Key, origin time.Time) kms.Key {
 	out := kms.Key{
-		ID: k.id(), State: cmp.Or(k.State, "Enabled"), Rotation: k.Rotation, Aliases: k.Aliases, Tags: k.Tags,
+		ID: k.id(), State: cmp.Or(k.State, "Enabled"), Rotation: k.Rotation, Aliases: k.Aliases, Tags: k.Tags, Policy: k.Policy,
 		Spec: cmp.Or(k.Spec, "SYMMETRIC_DEFAULT"), Usage: cmp.Or(k.Usage, "ENCRYPT_DECRYPT"), CreatedAt: origin.Add(-defaultAge),
 	}
+	out.Grants = grantsOf(k, out.CreatedAt)
 	if k.DeletionIn != 0 {
 		out.State, out.Deletion = "PendingDeletion", origin.Add(k.DeletionIn)
 	}
@@ -123,8 +136,6 @@ func keyOf(k Key, origin time.Time) kms.Key {
 	}
 	return out
 }
-
-const defaultVPC = "vpc-00000000000000000"
 
 // subnetsOf are the subnets of a control plane. A cluster that names none has
 // room enough.
@@ -138,7 +149,7 @@ func subnetsOf(in edge.Scope, c Cluster) []ec2.Subnet {
 	}
 	out := make([]ec2.Subnet, len(subnets))
 	for i, n := range subnets {
-		out[i] = ec2.Subnet{ID: n.ID, VPC: cmp.Or(c.VPC, defaultVPC), Zone: n.Zone, Free: n.FreeIPs}
+		out[i] = ec2.Subnet{ID: n.ID, VPC: cmp.Or(c.VPC, eks.DefaultVPC), Zone: n.Zone, Free: n.FreeIPs}
 	}
 	return out
 }

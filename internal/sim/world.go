@@ -20,6 +20,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/sim/eks"
 	"github.com/eks-steward/eks-steward/internal/sim/kms"
 	"github.com/eks-steward/eks-steward/internal/sim/quotas"
+	"github.com/eks-steward/eks-steward/internal/sim/ssm"
 	"github.com/eks-steward/eks-steward/internal/sim/sts"
 	"github.com/eks-steward/eks-steward/internal/sim/tagging"
 )
@@ -37,6 +38,7 @@ type World struct {
 	kms       *kms.Service
 	tagging   *tagging.Service
 	quotas    *quotas.Service
+	ssm       *ssm.Service
 }
 
 // New makes a world out of a fleet. Its start is what now says at this moment;
@@ -47,15 +49,17 @@ func New(f Fleet, now func() time.Time) (*World, error) {
 		return nil, err
 	}
 	e := edge.New(f.Home)
+	keys := kms.New(now)
 	w := &World{
 		now: now, edge: e, durations: durationsOf(f),
-		eks:     eks.New(now, versionsOf(f), tiersOf(f), releasesOf(f), durationsOf(f)),
+		eks:     eks.New(now, versionsOf(f), tiersOf(f), releasesOf(f), durationsOf(f), keys),
 		metrics: cloudwatch.New(now),
 		sts:     sts.New(e.Bind),
 		ec2:     ec2.New(),
-		kms:     kms.New(now),
+		kms:     keys,
 		tagging: tagging.New(),
 		quotas:  quotas.New(),
+		ssm:     ssm.New(now),
 	}
 	w.sts.PutAccount(f.Home, nil)
 	for _, a := range f.Accounts {
@@ -94,7 +98,7 @@ func (w *World) settle(a Account) error {
 func (w *World) Handler() http.Handler {
 	services := map[string]http.Handler{
 		"eks": w.EKS(), "monitoring": w.CloudWatch(), "sts": w.STS(),
-		"ec2": w.EC2(), "kms": w.KMS(), "tagging": w.Tagging(), "servicequotas": w.Quotas(),
+		"ec2": w.EC2(), "kms": w.KMS(), "tagging": w.Tagging(), "servicequotas": w.Quotas(), "ssm": w.SSM(),
 	}
 	names := strings.Join(slices.Sorted(maps.Keys(services)), ", ")
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -129,6 +133,9 @@ func (w *World) Tagging() http.Handler { return w.tagging.Handler(w.edge) }
 // Quotas serves the Service Quotas API alone.
 func (w *World) Quotas() http.Handler { return w.quotas.Handler(w.edge) }
 
+// SSM serves the Systems Manager API alone.
+func (w *World) SSM() http.Handler { return w.ssm.Handler(w.edge) }
+
 // Add puts a cluster into a region, or replaces the one of its name, metrics
 // included. Points of its etcd are counted from now.
 func (w *World) Add(account, region string, c Cluster) error {
@@ -138,6 +145,7 @@ func (w *World) Add(account, region string, c Cluster) error {
 	in := edge.Scope{Account: account, Region: region}
 	described := describe(in, c, w.now())
 	w.eks.Put(in, described)
+	w.lend(described)
 	if err := w.eks.PutNodegroups(in, c.Name, groupsOf(in, described, c.Nodegroups)...); err != nil {
 		return err
 	}
@@ -185,6 +193,16 @@ func (w *World) Admit(id fleet.ClusterID, principalARN string, groups ...string)
 // end as Failed.
 func (w *World) FailUpdate(id fleet.ClusterID, why ...Issue) {
 	w.eks.Fail(edge.Scope{Account: id.Account, Region: id.Region}, id.Name, errorsOf(why)...)
+}
+
+// SetParameter writes a parameter of Systems Manager, such as a kill switch.
+func (w *World) SetParameter(account, region, name, value string) {
+	w.ssm.Put(edge.Scope{Account: account, Region: region}, name, value)
+}
+
+// RemoveParameter deletes a parameter of Systems Manager.
+func (w *World) RemoveParameter(account, region, name string) {
+	w.ssm.Remove(edge.Scope{Account: account, Region: region}, name)
 }
 
 // A Mirror is a real cluster that follows a simulated one.

@@ -1,6 +1,6 @@
-// Package awsjson is AWS JSON 1.1, the protocol of KMS, the tagging API and
-// Service Quotas: one path, the operation in a header, every error of the caller
-// with status 400. It knows no operation; services bring them.
+// Package awsjson is AWS JSON 1.1, the protocol of KMS, the tagging API, Service
+// Quotas and Systems Manager: one path, the operation in a header, every error of
+// the caller with status 400. It knows no operation; services bring them.
 // See https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 package awsjson
 

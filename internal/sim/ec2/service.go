@@ -1,6 +1,7 @@
-// Package ec2 simulates DescribeSubnets in EC2's form of the query protocol: as
-// much of EC2 as tells how many addresses a control plane can still take. It
-// counts no interface; a subnet has the addresses that it is given.
+// Package ec2 simulates EC2's form of the query protocol, and as much of EC2 as
+// tells how many addresses a control plane can still take and whether the volumes
+// of new nodes are encrypted. It counts no interface and makes no volume; a subnet
+// has the addresses that it is given.
 package ec2
 
 import (
@@ -16,12 +17,19 @@ import (
 
 // Service is EC2 in every account and region of a world.
 type Service struct {
-	mu      sync.RWMutex
-	subnets map[edge.Scope]map[string]Subnet // by id
+	mu        sync.RWMutex
+	subnets   map[edge.Scope]map[string]Subnet // by id
+	volumes   map[edge.Scope]VolumeDefaults
+	templates map[edge.Scope][]LaunchTemplate
 }
 
-// New makes a service without subnets.
-func New() *Service { return &Service{subnets: map[edge.Scope]map[string]Subnet{}} }
+// New makes a service without subnets and launch templates.
+func New() *Service {
+	return &Service{
+		subnets: map[edge.Scope]map[string]Subnet{},
+		volumes: map[edge.Scope]VolumeDefaults{}, templates: map[edge.Scope][]LaunchTemplate{},
+	}
+}
 
 // Handler serves the API behind an edge.
 func (s *Service) Handler(e *edge.Edge) http.Handler {
@@ -39,13 +47,23 @@ func (s *Service) route(_ *http.Request, body []byte) (edge.Operation, error) {
 	if err != nil {
 		return edge.Operation{}, &edge.Refusal{Status: http.StatusBadRequest, Code: "MalformedQueryString", Message: err.Error()}
 	}
-	if action := form.Get("Action"); action != "DescribeSubnets" {
+	action := form.Get("Action")
+	run, ok := operations[action]
+	if !ok {
 		return edge.Operation{}, &edge.Refusal{Status: http.StatusBadRequest, Code: "InvalidAction", Message: "The simulator does not know the action " + strconv.Quote(action)}
 	}
 	return edge.Operation{
-		Name: "DescribeSubnets", Action: "ec2:DescribeSubnets", Resource: "*",
-		Run: func(c edge.Call) (any, error) { return s.describeSubnets(c, form) },
+		Name: action, Action: "ec2:" + action, Resource: "*",
+		Run: func(c edge.Call) (any, error) { return run(s, c, form) },
 	}, nil
+}
+
+// operations is the table of what is simulated, by name.
+var operations = map[string]func(*Service, edge.Call, url.Values) (any, error){
+	"DescribeSubnets":                (*Service).describeSubnets,
+	"GetEbsEncryptionByDefault":      (*Service).encryptionByDefault,
+	"GetEbsDefaultKmsKeyId":          (*Service).defaultKey,
+	"DescribeLaunchTemplateVersions": (*Service).describeTemplateVersions,
 }
 
 // members reads a list of the ec2 protocol: name.1, name.2, ... without a gap.

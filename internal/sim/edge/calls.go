@@ -42,7 +42,7 @@ type Recorder struct {
 	actions map[string]map[string]bool
 }
 
-func (r *Recorder) record(k CallKey, by Principal, action string, err error) {
+func (r *Recorder) record(k CallKey, by Principal, actions []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.calls == nil {
@@ -62,7 +62,9 @@ func (r *Recorder) record(k CallKey, by Principal, action string, err error) {
 	if r.actions[who] == nil {
 		r.actions[who] = map[string]bool{}
 	}
-	r.actions[who][action] = true
+	for _, a := range actions {
+		r.actions[who][a] = true
+	}
 }
 
 func throttle(code string) bool {

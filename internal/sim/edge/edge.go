@@ -59,6 +59,7 @@ type Call struct {
 type Operation struct {
 	Name     string
 	Action   string   // IAM action, such as eks:ListClusters
+	Also     []string // actions that the service asks others for in the caller's name
 	Resource string   // within the scope, such as cluster/payments; "*" when IAM knows none
 	Clusters []string // clusters the call is about
 	Run      func(Call) (any, error)
@@ -170,7 +171,7 @@ func (e *Edge) run(s Service, r *http.Request, id string) (any, Action, error) {
 		call.LoopTokens = action.kind == repeatToken
 		v, err = op.Run(call)
 	}
-	e.Calls.record(CallKey{call.Account, call.Region, s.Name, op.Name}, caller, op.Action, err)
+	e.Calls.record(CallKey{call.Account, call.Region, s.Name, op.Name}, caller, append([]string{op.Action}, op.Also...), err)
 	return v, action, err
 }
 

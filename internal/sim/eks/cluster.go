@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
 )
@@ -34,6 +35,9 @@ type Cluster struct {
 	Outpost             *Outpost           `json:"outpostConfig,omitempty"`
 	ID                  string             `json:"id,omitempty"` // local clusters only
 	DeletionProtection  *bool              `json:"deletionProtection,omitempty"`
+
+	token string    // of the request that created it
+	ready time.Time // when its creation ends; zero unless a request created it
 }
 
 // The parts of a Cluster. Their names are those of the EKS model, shortened.

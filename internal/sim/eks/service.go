@@ -24,6 +24,7 @@ type Service struct {
 	tiers     []Tier
 	releases  []AddonRelease
 	durations Durations
+	keys      Keys
 
 	// writing is held by one change at a time, from its check to its effect on a
 	// real cluster, which may take a while; mu only around the memory below, so
@@ -43,11 +44,11 @@ type Service struct {
 }
 
 // New makes a service that offers the given Kubernetes versions, newest last,
-// control-plane scaling tiers and add-on releases, newest first, and takes its
-// time for changes.
-func New(now func() time.Time, versions []Version, tiers []Tier, releases []AddonRelease, durations Durations) *Service {
+// control-plane scaling tiers and add-on releases, newest first, takes its time
+// for changes and encrypts with the given keys.
+func New(now func() time.Time, versions []Version, tiers []Tier, releases []AddonRelease, durations Durations, keys Keys) *Service {
 	return &Service{
-		now: now, versions: versions, tiers: tiers, releases: releases, durations: durations,
+		now: now, versions: versions, tiers: tiers, releases: releases, durations: durations, keys: keys,
 		clusters: map[edge.Scope]map[string]Cluster{}, entries: map[place]map[string]AccessEntry{},
 		nodegroups: map[place]map[string]nodegroup{}, updates: map[place][]update{}, failures: map[place][]UpdateError{},
 		mirrors: map[place]Mirror{}, addons: map[place][]Addon{}, insights: map[place][]Insight{},
@@ -64,12 +65,12 @@ func (s *Service) Put(in edge.Scope, c Cluster) {
 	s.clusters[in][c.Name] = c
 }
 
-// Cluster finds a cluster, as its updates have made it by now.
+// Cluster finds a cluster, as its creation and its updates have made it by now.
 func (s *Service) Cluster(in edge.Scope, name string) (Cluster, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	c, ok := s.clusters[in][name]
-	return updated(c, s.updates[place{in, name}], s.now()), ok
+	return updated(c.created(s.now()), s.updates[place{in, name}], s.now()), ok
 }
 
 // place is where the parts of a cluster are kept.
@@ -116,10 +117,13 @@ type operation struct {
 	path   string // segments in braces are parameters
 	// resource is what IAM checks; nil means the operation knows only "*".
 	resource func(request) string
-	run      func(*Service, edge.Call, request) (any, error)
+	// cluster is the one that the request is about; nil means that of its path.
+	cluster func(request) string
+	also    []string // actions that EKS asks other services for, in the caller's name
+	run     func(*Service, edge.Call, request) (any, error)
 }
 
-var operations = slices.Concat(clusterOperations, versionOperations, accessOperations, nodegroupOperations, updateOperations, addonOperations, insightOperations)
+var operations = slices.Concat(clusterOperations, creationOperations, encryptionOperations, versionOperations, accessOperations, nodegroupOperations, updateOperations, addonOperations, insightOperations)
 
 // A request is what an operation reads of HTTP.
 type request struct {
@@ -151,13 +155,17 @@ func (s *Service) route(r *http.Request, body []byte) (edge.Operation, error) {
 
 func (s *Service) operation(op operation, req request) edge.Operation {
 	out := edge.Operation{
-		Name: op.name, Action: "eks:" + op.name, Resource: "*",
+		Name: op.name, Action: "eks:" + op.name, Resource: "*", Also: op.also,
 		Run: func(c edge.Call) (any, error) { return op.run(s, c, req) },
 	}
 	if op.resource != nil {
 		out.Resource = op.resource(req)
 	}
-	if name, ok := req.path["cluster"]; ok {
+	name := req.path["cluster"]
+	if op.cluster != nil {
+		name = op.cluster(req)
+	}
+	if name != "" {
 		out.Clusters = []string{name}
 	}
 	return out

@@ -13,7 +13,7 @@ import (
 
 // Durations are how long EKS takes for its changes.
 type Durations struct {
-	ControlPlane time.Duration // an update of a cluster
+	ControlPlane time.Duration // to create or update a cluster
 	Nodegroup    time.Duration // to create, change or delete a nodegroup
 }
 
@@ -64,6 +64,9 @@ type Course struct {
 	Params      []Param
 	Began, Ends time.Time
 	Errors      []UpdateError // with which it fails; none means that it succeeds
+	// Encryption is the cluster's once the update is Successful; none where that
+	// is not what it is about.
+	Encryption []EncryptionConfig
 }
 
 // update is one that was recorded.
@@ -111,6 +114,9 @@ func updated(c Cluster, updates []update, now time.Time) Cluster {
 			}
 		case successful:
 			c.Version = cmp.Or(u.version, c.Version)
+			if len(u.Encryption) > 0 {
+				c.EncryptionConfig = u.Encryption
+			}
 		}
 	}
 	return c

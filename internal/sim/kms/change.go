@@ -7,22 +7,25 @@ import (
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
 )
 
-// change lets one caller at a time change a key that may be changed; see "Key
+// change lets one caller at a time change a key, unless how refuses; see "Key
 // states of KMS keys" in the KMS developer guide.
-func (s *Service) change(c edge.Call, in input, may func(Key) bool, how func(*Key)) (Key, error) {
-	k, err := s.find(c, in.KeyID, false)
+func (s *Service) change(c edge.Call, keyID string, how func(*Key) error) (Key, error) {
+	k, err := s.find(c, keyID, false)
 	if err != nil {
 		return Key{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k = s.keys[c.Scope][k.ID] // somebody may have changed it meanwhile
-	if !may(k) {
-		return Key{}, awsjson.Refuse("KMSInvalidStateException", c.ARN("kms", "key/"+k.ID)+" is in the state "+k.State+", in which it cannot be changed like that.")
+	if err := how(&k); err != nil {
+		return Key{}, err
 	}
-	how(&k)
 	s.keys[c.Scope][k.ID] = k
 	return k, nil
+}
+
+func wrongState(c edge.Call, k Key) error {
+	return awsjson.Refuse("KMSInvalidStateException", c.ARN("kms", "key/"+k.ID)+" is in the state "+k.State+", in which it cannot be changed like that.")
 }
 
 type scheduleOutput struct {
@@ -46,13 +49,17 @@ func (s *Service) scheduleDeletion(c edge.Call, in input) (any, error) {
 	if window < minWindow || window > maxWindow {
 		return nil, invalid("pendingWindowInDays", window)
 	}
-	k, err := s.change(c, in, func(k Key) bool { return !k.pending() }, func(k *Key) {
+	k, err := s.change(c, in.KeyID, func(k *Key) error {
+		if k.pending() {
+			return wrongState(c, *k)
+		}
 		k.window = window
 		if m := k.MultiRegion; m != nil && m.Primary == c.Region && len(m.Replicas) > 0 {
 			k.State = pendingReplicaDeletion
-			return
+			return nil
 		}
 		k.State, k.Deletion = pendingDeletion, s.now().Add(time.Duration(window)*24*time.Hour)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -66,7 +73,13 @@ type cancelOutput struct {
 
 // cancelDeletion saves a key and leaves it disabled.
 func (s *Service) cancelDeletion(c edge.Call, in input) (any, error) {
-	k, err := s.change(c, in, Key.pending, func(k *Key) { k.State, k.Deletion, k.window = disabled, time.Time{}, 0 })
+	k, err := s.change(c, in.KeyID, func(k *Key) error {
+		if !k.pending() {
+			return wrongState(c, *k)
+		}
+		k.State, k.Deletion, k.window = disabled, time.Time{}, 0
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +91,12 @@ func (s *Service) disableKey(c edge.Call, in input) (any, error) { return s.turn
 func (s *Service) enableKey(c edge.Call, in input) (any, error) { return s.turn(c, in, enabled) }
 
 func (s *Service) turn(c edge.Call, in input, state string) (any, error) {
-	usable := func(k Key) bool { return k.State == enabled || k.State == disabled }
-	_, err := s.change(c, in, usable, func(k *Key) { k.State = state })
+	_, err := s.change(c, in.KeyID, func(k *Key) error {
+		if k.State != enabled && k.State != disabled {
+			return wrongState(c, *k)
+		}
+		k.State = state
+		return nil
+	})
 	return struct{}{}, err
 }

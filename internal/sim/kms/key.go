@@ -18,9 +18,11 @@ type Key struct {
 	Spec        string    // such as SYMMETRIC_DEFAULT
 	Usage       string    // such as ENCRYPT_DECRYPT
 	Aliases     []string  // alias/...
+	Policy      string    // JSON; empty means KMS's own
 	Tags        map[string]string
 	CreatedAt   time.Time
 	MultiRegion *MultiRegion // nil for a key of one region
+	Grants      []Grant
 
 	window int // days of a scheduled deletion; 0 when not told
 }

@@ -1,7 +1,8 @@
 // Package kms simulates what KMS tells about a key that encrypts a cluster's
-// secrets, and the few calls by which a key is lost or saved: disable, enable,
-// schedule and cancel its deletion. It encrypts nothing, makes no keys and knows
-// no policy; a key of another account is denied.
+// secrets, the few calls by which a key is lost or saved (disable, enable,
+// schedule and cancel its deletion), and the grants by which it is used. It
+// encrypts nothing, makes no keys and knows no policy; a key of another account
+// is denied.
 package kms
 
 import (
@@ -22,6 +23,7 @@ type Service struct {
 
 	mu   sync.RWMutex
 	keys map[edge.Scope]map[string]Key // by id
+	made int                           // grants without a name
 }
 
 // New makes a service without keys.
@@ -53,19 +55,32 @@ var operations = map[string]func(*Service, edge.Call, input) (any, error){
 	"DescribeKey":          (*Service).describeKey,
 	"GetKeyRotationStatus": (*Service).rotationStatus,
 	"ListAliases":          (*Service).listAliases,
+	"GetKeyPolicy":         (*Service).keyPolicy,
 	"ListResourceTags":     (*Service).listResourceTags,
 	"ScheduleKeyDeletion":  (*Service).scheduleDeletion,
 	"CancelKeyDeletion":    (*Service).cancelDeletion,
 	"DisableKey":           (*Service).disableKey,
 	"EnableKey":            (*Service).enableKey,
+	"CreateGrant":          (*Service).createGrant,
+	"ListGrants":           (*Service).listGrants,
+	"RetireGrant":          (*Service).retireGrant,
+	"RevokeGrant":          (*Service).revokeGrant,
 }
 
 // input is what any of the operations takes.
 type input struct {
 	KeyID               string `json:"KeyId"`
+	PolicyName          string
 	PendingWindowInDays *int
 	Limit               *int
 	Marker              string
+	GrantID             string `json:"GrantId"`
+	GrantToken          string
+	GranteePrincipal    string
+	RetiringPrincipal   string
+	Operations          []string
+	Name                string
+	Constraints         *Constraints
 }
 
 func (s *Service) operation(name string, run func(*Service, edge.Call, input) (any, error), body []byte) (edge.Operation, error) {

@@ -16,6 +16,12 @@ const (
 	maxFields   = 10
 	maxField    = 2000
 	maxElements = 10
+	maxButtons  = 25
+	maxButton   = 75
+	maxAction   = 255
+	maxValue    = 2000
+	maxTitle    = 100 // of a confirmation
+	maxConfirm  = 300
 )
 
 func validBlocks(blocks *slack.Blocks) bool {
@@ -43,6 +49,8 @@ func validBlock(b slack.Block) bool {
 		return validSection(b)
 	case *slack.ContextBlock:
 		return validContext(b)
+	case *slack.ActionBlock:
+		return validActions(b)
 	case *slack.DividerBlock:
 		return true
 	}
@@ -68,6 +76,23 @@ func validContext(b *slack.ContextBlock) bool {
 	}
 	for _, e := range elements {
 		if t, ok := e.(*slack.TextBlockObject); !ok || !validText(t, maxField) {
+			return false
+		}
+	}
+	return true
+}
+
+func validActions(b *slack.ActionBlock) bool {
+	if b.Elements == nil || len(b.Elements.ElementSet) == 0 || len(b.Elements.ElementSet) > maxButtons {
+		return false
+	}
+	for _, e := range b.Elements.ElementSet {
+		button, ok := e.(*slack.ButtonBlockElement)
+		if !ok || !validText(button.Text, maxButton) || button.Text.Type != slack.PlainTextType ||
+			len(button.ActionID) > maxAction || len(button.Value) > maxValue {
+			return false
+		}
+		if c := button.Confirm; c != nil && (!validText(c.Title, maxTitle) || !validText(c.Text, maxConfirm) || !validText(c.Confirm, maxButton)) {
 			return false
 		}
 	}
@@ -103,6 +128,18 @@ func texts(m *slack.WebhookMessage) []*slack.TextBlockObject {
 					all = append(all, t)
 				}
 			}
+		case *slack.ActionBlock:
+			all = append(all, buttons(b)...)
+		}
+	}
+	return all
+}
+
+func buttons(b *slack.ActionBlock) []*slack.TextBlockObject {
+	var all []*slack.TextBlockObject
+	for _, e := range b.Elements.ElementSet {
+		if button, ok := e.(*slack.ButtonBlockElement); ok {
+			all = append(all, button.Text)
 		}
 	}
 	return all

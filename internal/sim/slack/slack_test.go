@@ -136,7 +136,7 @@ func shown(t *testing.T) *slack.Channel {
 	now := &clock{now: notifytest.Start.In(notifytest.Berlin)}
 	c := slack.New(path, now.Now)
 	for _, s := range notifytest.Samples() {
-		body, err := json.Marshal(render.Render(s.Message))
+		body, err := json.Marshal(render.Render(s.Message, true))
 		if err != nil {
 			t.Fatal(err)
 		}
