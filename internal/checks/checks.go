@@ -36,6 +36,7 @@ var List = []Check{
 	addons,
 	encryptionState,
 	clusterUpdate,
+	ebsEncryption,
 }
 
 // Rules are what a configuration says about one cluster.

@@ -66,6 +66,8 @@ func broken() map[string]fleet.Snapshot {
 	old.Cluster.Value.Version, old.Cluster.Value.KeyARN = "1.27", ""
 	old.Nodegroups.Value = []fleet.Nodegroup{{Name: "a", Version: "1.20", AMIType: "AL2_x86_64"}, {Name: "b"}}
 	old.Addons.Value = []fleet.Addon{{Name: "vpc-cni", Version: "one", Status: "DEGRADED", Health: []fleet.Issue{{Code: "X"}}}}
+	old.VolumesEncrypted.Value = false
+	old.StorageClasses.Value = []fleet.StorageClass{{Name: "gp2", Provisioner: "kubernetes.io/aws-ebs"}}
 	old.Update = fleet.Read(fleet.Update{Status: "Failed"}, nil, noon)
 
 	lost := healthy(noon)
@@ -80,6 +82,7 @@ func broken() map[string]fleet.Snapshot {
 		Addons: refused[[]fleet.Addon]("c"), Insights: refused[[]fleet.Insight]("d"), Subnets: refused[[]fleet.Subnet]("e"), Key: refused[fleet.Key]("f"),
 		Update: refused[fleet.Update]("g"), Releases: refused[[]fleet.AddonRelease]("h"), NextReleases: refused[[]fleet.AddonRelease]("h"),
 		Nodes: refused[[]fleet.Node]("i"), KubeProxy: refused[fleet.KubeProxy]("j"), Backups: refused[[]fleet.Backup]("k"),
+		VolumesEncrypted: refused[bool]("l"), DefaultVolumeKey: refused[string]("m"), StorageClasses: refused[[]fleet.StorageClass]("n"),
 	}
 	return map[string]fleet.Snapshot{"nothing read": {ID: lost.ID}, "old": old, "lost": lost, "denied": denied, "empty": {
 		ID: lost.ID, Cluster: fleet.Read(fleet.Cluster{Kind: fleet.KindEKS}, nil, noon),

@@ -64,9 +64,15 @@ func healthy(now time.Time) fleet.Snapshot {
 		Nodes: fleet.Read([]fleet.Node{
 			{Name: "ip-10-0-0-1", Kubelet: "v1.36.2-eks-1a2b3c", Origin: fleet.Managed, Pool: "general", Ready: true, OSImage: "Amazon Linux 2023.9.20260714"},
 		}, nil, now),
-		KubeProxy:    fleet.Read(fleet.KubeProxy{Version: "v1.36.0-eksbuild.2", Mode: "iptables"}, nil, now),
-		Deprecations: fleet.Read[[]fleet.DeprecatedAPI](nil, nil, now),
-		Backups:      fleet.Read([]fleet.Backup{{Tool: "velero", Last: now.Add(-6 * time.Hour)}}, nil, now),
+		KubeProxy:        fleet.Read(fleet.KubeProxy{Version: "v1.36.0-eksbuild.2", Mode: "iptables"}, nil, now),
+		Deprecations:     fleet.Read[[]fleet.DeprecatedAPI](nil, nil, now),
+		VolumesEncrypted: fleet.Read(true, nil, now),
+		DefaultVolumeKey: fleet.Read("alias/aws/ebs", nil, now),
+		StorageClasses: fleet.Read([]fleet.StorageClass{
+			{Name: "gp3", Provisioner: "ebs.csi.aws.com", Default: true, Encrypted: true, Type: "gp3"},
+			{Name: "shared", Provisioner: "efs.csi.aws.com"},
+		}, nil, now),
+		Backups: fleet.Read([]fleet.Backup{{Tool: "velero", Last: now.Add(-6 * time.Hour)}}, nil, now),
 	}
 }
 

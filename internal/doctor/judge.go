@@ -116,7 +116,7 @@ func resourceOf(action string, t fleet.Target, partition string) (string, bool) 
 	}
 	switch action {
 	case "eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions",
-		"cloudwatch:GetMetricData", "ec2:DescribeSubnets", "kms:ListAliases", "tag:GetResources":
+		"cloudwatch:GetMetricData", "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "kms:ListAliases", "tag:GetResources":
 		return "*", true
 	case "eks:DescribeCluster", "eks:ListNodegroups", "eks:ListAddons", "eks:ListInsights", "eks:DescribeInsight", "eks:ListUpdates", "eks:DescribeUpdate":
 		return in("eks", t.Account, "cluster/*"), true
@@ -124,7 +124,7 @@ func resourceOf(action string, t fleet.Target, partition string) (string, bool) 
 		return in("eks", t.Account, "nodegroup/*"), true
 	case "eks:DescribeAddon":
 		return in("eks", t.Account, "addon/*"), true
-	case "kms:DescribeKey", "kms:GetKeyRotationStatus", "kms:ListResourceTags":
+	case "kms:DescribeKey", "kms:GetKeyRotationStatus", "kms:ListResourceTags", "kms:ListGrants", "kms:GetKeyPolicy":
 		return in("kms", "*", "key/*"), true // a cluster's key may be another account's
 	}
 	return "", false

@@ -25,6 +25,9 @@ func calls() []call {
 		passing   = "has no insight that does not pass"
 		unchanged = "is not being changed"
 		keyless   = "has no customer key that exists"
+
+		untemplated   = "has no managed nodegroup with a launch template of its own"
+		volumeKeyless = "has no managed nodegroup whose volumes a customer key encrypts"
 	)
 	return []call{
 		{"eks:DescribeAddonVersions", "asked which releases of add-ons run with a version", "eks:DescribeCluster", "has no version"},
@@ -37,10 +40,15 @@ func calls() []call {
 		{"eks:ListUpdates", "listed changes of the control plane", "eks:DescribeCluster", unchanged},
 		{"eks:DescribeUpdate", "described a change of the control plane", "eks:ListUpdates", unchanged},
 		{"ec2:DescribeSubnets", "looked for free addresses in the subnets of the control plane", "eks:DescribeCluster", "names no subnets"},
+		{"ec2:DescribeLaunchTemplateVersions", "read the launch templates of managed nodegroups", "eks:DescribeNodegroup", untemplated},
+		{"ec2:GetEbsEncryptionByDefault", "asked whether new volumes are encrypted by default", "eks:DescribeCluster", ""},
+		{"ec2:GetEbsDefaultKmsKeyId", "asked for the key that encrypts volumes by default", "eks:DescribeCluster", ""},
 		{"kms:DescribeKey", "described the customer key", "eks:DescribeCluster", keyless},
 		{"kms:GetKeyRotationStatus", "asked whether the customer key is rotated", "kms:DescribeKey", keyless},
 		{"kms:ListAliases", "listed the aliases of the customer key", "kms:DescribeKey", keyless},
 		{"kms:ListResourceTags", "listed the tags of the customer key", "kms:DescribeKey", keyless},
+		{"kms:ListGrants", "listed the grants of the key that encrypts the volumes of nodes", "eks:DescribeNodegroup", volumeKeyless},
+		{"kms:GetKeyPolicy", "read the policy of the key that encrypts the volumes of nodes", "kms:ListGrants", volumeKeyless},
 		{"tag:GetResources", "looked for load balancers and volumes by their tags", "", ""},
 	}
 }

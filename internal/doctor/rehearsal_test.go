@@ -29,18 +29,23 @@ func stage(w *sim.World, region string) *rehearsal.Stage {
 	}, time.Now, snapshot.WithoutServers)
 }
 
-const ownKey = "arn:aws:kms:eu-west-1:" + home + ":key/00000000-0000-4000-8000-000000000001"
+const (
+	ownKey    = "arn:aws:kms:eu-west-1:" + home + ":key/00000000-0000-4000-8000-000000000001"
+	volumeKey = "arn:aws:kms:eu-west-1:" + home + ":key/00000000-0000-4000-8000-000000000002"
+)
 
 // rich has something of everything that clustercheck reads.
 func rich() sim.Region {
 	r := region("eu-west-1", sim.Cluster{
 		Name: "rich", Version: "1.33", KeyARN: ownKey, Etcd: &sim.Etcd{Curve: sim.Curve{SizeGB: 1}},
 		Subnets:    []sim.Subnet{{ID: "subnet-00000000000000001", FreeIPs: 250}},
-		Nodegroups: []sim.Nodegroup{{Name: "green", Nodes: 3}, {Name: "blue", Nodes: 1}},
+		Nodegroups: []sim.Nodegroup{{Name: "green", Nodes: 3}, {Name: "blue", Nodes: 1, LaunchTemplate: &sim.TemplateVersion{ID: "lt-0123456789abcdef0"}}},
 		Addons:     []sim.Addon{{Name: "vpc-cni", Version: "v1.20.4-eksbuild.2"}},
 		Insights:   []sim.Insight{{Name: "Deprecated APIs", Status: "ERROR"}},
 	})
-	r.Keys = []sim.Key{{ID: ownKey}}
+	r.Keys = []sim.Key{{ID: ownKey}, {ID: volumeKey}}
+	r.Volumes = &sim.VolumeDefaults{Encrypted: true, Key: volumeKey}
+	r.LaunchTemplates = []sim.LaunchTemplate{{ID: "lt-0123456789abcdef0"}}
 	return r
 }
 
@@ -66,6 +71,9 @@ func told(r doctor.Report, outcome fleet.Outcome) string {
 const (
 	always = "eks:DescribeAddonVersions, eks:ListNodegroups"
 	ofKey  = "kms:DescribeKey, kms:GetKeyRotationStatus, kms:ListAliases, kms:ListResourceTags"
+	// What is asked of volumes: of the region, and of the key of nodes.
+	ofVolumes   = "ec2:GetEbsEncryptionByDefault, ec2:GetEbsDefaultKmsKeyId"
+	ofVolumeKey = "kms:ListGrants, kms:GetKeyPolicy"
 )
 
 func TestOneClusterOfATargetIsReadWhole(t *testing.T) {
@@ -73,7 +81,7 @@ func TestOneClusterOfATargetIsReadWhole(t *testing.T) {
 	if r.Verdict != doctor.Ready {
 		t.Errorf("verdict %s of %+v", r.Verdict, r.Examinations)
 	}
-	want := "allowed: eks:DescribeAddonVersions, eks:ListNodegroups, eks:DescribeNodegroup, eks:ListAddons, eks:DescribeAddon, eks:ListInsights, eks:DescribeInsight, ec2:DescribeSubnets, " + ofKey + ", tag:GetResources"
+	want := "allowed: eks:DescribeAddonVersions, eks:ListNodegroups, eks:DescribeNodegroup, eks:ListAddons, eks:DescribeAddon, eks:ListInsights, eks:DescribeInsight, ec2:DescribeSubnets, ec2:DescribeLaunchTemplateVersions, " + ofVolumes + ", " + ofKey + ", " + ofVolumeKey + ", tag:GetResources"
 	if got := told(r, fleet.Pass); got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
@@ -100,13 +108,13 @@ func TestWhatCannotBeTriedIsNotClaimedToPass(t *testing.T) {
 			"not tried: " + ofKey + ", because cluster api, the only one that was looked at, has no customer key that exists",
 		}},
 		"a region without clusters": {sim.Region{Name: "eu-west-1"}, nil, doctor.Ready, fleet.NotApplicable, []string{
-			"not tried: " + always, ofKey + ", because no cluster of EKS is active here",
+			"not tried: " + always, ofKey + ", " + ofVolumeKey + ", because no cluster of EKS is active here",
 		}},
 		"only a cluster that EKS does not run": {sim.Region{Name: "eu-west-1", Clusters: []sim.Cluster{{Name: "office", Kind: fleet.KindConnected}}}, nil, doctor.Ready, fleet.NotApplicable, []string{
 			"not tried: " + always, "because no cluster of EKS is active here",
 		}},
 		"what comes after a denial": {rich(), []edge.Step{{Operation: "ListNodegroups", Times: edge.Always, Do: denied("eks:ListNodegroups", unallowed)}}, doctor.Mend, fleet.Unknown, []string{
-			"not tried: eks:DescribeNodegroup, because eks:ListNodegroups failed before",
+			"not tried: eks:DescribeNodegroup, ec2:DescribeLaunchTemplateVersions, " + ofVolumeKey + ", because eks:ListNodegroups failed before",
 		}},
 		"a cluster that nobody may describe": {rich(), []edge.Step{{Operation: "DescribeCluster", Times: edge.Always, Do: denied("eks:DescribeCluster", unallowed)}}, doctor.Mend, fleet.Unknown, []string{
 			"not tried: eks:DescribeAddonVersions, eks:ListUpdates, eks:DescribeUpdate, ec2:DescribeSubnets, " + ofKey + ", because eks:DescribeCluster failed before",
@@ -136,8 +144,8 @@ func TestWhatCannotBeTriedIsNotClaimedToPass(t *testing.T) {
 func TestFault_05_EachActionOfClustercheckThatIsMissingIsNamed(t *testing.T) {
 	operations := map[string][]string{
 		"eks": {"DescribeAddonVersions", "ListNodegroups", "DescribeNodegroup", "ListAddons", "DescribeAddon", "ListInsights", "DescribeInsight"},
-		"ec2": {"DescribeSubnets"},
-		"kms": {"DescribeKey", "GetKeyRotationStatus", "ListAliases", "ListResourceTags"},
+		"ec2": {"DescribeSubnets", "DescribeLaunchTemplateVersions", "GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"},
+		"kms": {"DescribeKey", "GetKeyRotationStatus", "ListAliases", "ListResourceTags", "ListGrants", "GetKeyPolicy"},
 		"tag": {"GetResources"},
 	}
 	for prefix, names := range operations {

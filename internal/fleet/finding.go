@@ -29,6 +29,10 @@ type Finding struct {
 	Remedy   string `json:"remedy,omitempty"`   // what to do, in order
 	Facts    []Fact `json:"facts,omitempty"`    // more numbers, in the order to show them
 
+	// Approval is what a person can allow to have the remedy carried out; nil when
+	// there is nothing to allow.
+	Approval *Approval `json:"approval,omitempty"`
+
 	At time.Time `json:"at"` // when the state was read
 }
 
@@ -36,6 +40,14 @@ type Finding struct {
 type Fact struct {
 	Label string `json:"label"`
 	Value string `json:"value"`
+}
+
+// An Approval asks a person to allow one plan.
+type Approval struct {
+	Plan    string    `json:"plan"`  // hash of the plan: what is allowed is this and nothing else
+	Nonce   string    `json:"nonce"` // has to come back with a button; a new one with every time of asking
+	Text    string    `json:"text"`  // what will be done, and that it cannot be taken back where that is so
+	Expires time.Time `json:"expires"`
 }
 
 // Outcome is what a check concluded. The zero value is Unknown: what nobody

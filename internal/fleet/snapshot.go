@@ -26,11 +26,24 @@ type Snapshot struct {
 	// minor version and for the next one.
 	Releases, NextReleases Part[[]AddonRelease]
 
+	// VolumesEncrypted says whether EC2 encrypts every new volume of the account in
+	// the region, whatever its maker asks for, and DefaultVolumeKey with which key
+	// where none is named: an ARN, or alias/aws/ebs.
+	VolumesEncrypted Part[bool]
+	DefaultVolumeKey Part[string]
+
+	// What new nodes are started from. A launch template or key that is missing from
+	// a part that is known no longer exists; untried when there are none.
+	Templates  Part[[]LaunchTemplate] // those that the nodegroups name
+	VolumeKeys Part[[]VolumeKey]      // those of NodeKeys
+
 	// From the cluster's own API server.
 	Nodes        Part[[]Node]
 	KubeProxy    Part[KubeProxy]
 	Deprecations Part[[]DeprecatedAPI]
 	Backups      Part[[]Backup]
+	// StorageClasses are all of them, those of other storage than EBS included.
+	StorageClasses Part[[]StorageClass]
 
 	// Notices are what AWS Health has announced about the cluster.
 	Notices []Notice
@@ -96,7 +109,8 @@ type Nodegroup struct {
 	Version   string // Kubernetes minor of its nodes; empty when EKS did not say
 	Release   string // AMI release such as 1.36.2-20260714; empty for a custom AMI
 	AMIType   string // such as AL2023_x86_64_STANDARD, or CUSTOM
-	Nodes     int    // wanted
+	Template  TemplateVersion
+	Nodes     int // wanted
 	Health    []Issue
 	Tags      map[string]string
 	CreatedAt time.Time

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Trouble is why something could not be read. Adapters return it so that
+// Trouble is why something could not be read or done. Adapters return it so that
 // deciders can say what is wrong without knowing AWS's error types.
 type Trouble struct {
 	Kind   TroubleKind
@@ -26,6 +26,8 @@ const (
 	LoopingPages   TroubleKind = "looping-pages"   // the service repeated a page token
 	Private        TroubleKind = "private"         // the API server has no public endpoint
 	ClockSkew      TroubleKind = "clock-skew"      // the signature's time was refused twice
+	Busy           TroubleKind = "busy"            // another update of the resource is under way
+	Refused        TroubleKind = "refused"         // the service understood the request and declines it
 	Failed         TroubleKind = "failed"          // anything else: outage, network, bad answer
 )
 

@@ -52,6 +52,9 @@ func nodegroup(name string, n *types.Nodegroup) fleet.Nodegroup {
 	if known.AMIType == fleet.CustomAMI {
 		known.Release = "" // EKS gives the id of the image there
 	}
+	if t := n.LaunchTemplate; t != nil {
+		known.Template = fleet.TemplateVersion{ID: aws.ToString(t.Id), Version: aws.ToString(t.Version)}
+	}
 	if n.ScalingConfig != nil {
 		known.Nodes = int(aws.ToInt32(n.ScalingConfig.DesiredSize))
 	}

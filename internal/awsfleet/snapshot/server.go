@@ -33,6 +33,7 @@ func (s *Survey) visitServer(ctx context.Context, snap *fleet.Snapshot) {
 	snap.Nodes = tell(ctx, v, func() ([]fleet.Node, error) { return reader.Nodes(ctx) })
 	snap.KubeProxy = tell(ctx, v, func() (fleet.KubeProxy, error) { return reader.KubeProxy(ctx) })
 	snap.Backups = tell(ctx, v, func() ([]fleet.Backup, error) { return reader.Backups(ctx) })
+	snap.StorageClasses = tell(ctx, v, func() ([]fleet.StorageClass, error) { return reader.StorageClasses(ctx) })
 	snap.Deprecations = tell(ctx, v, func() ([]fleet.DeprecatedAPI, error) { return server.DeprecatedAPIs(ctx) })
 }
 

@@ -42,6 +42,7 @@ func TestTheAPIServerTellsItsParts(t *testing.T) {
 	c, _ := served(t, http.StatusNotFound, map[string]string{
 		"/api/v1/nodes": `{"kind":"NodeList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"node-1","labels":{"eks.amazonaws.com/nodegroup":"blue"}},"status":{"nodeInfo":{"kubeletVersion":"v1.33.5-eks-1a2b3c"}}}]}`,
 		"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy": `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"kube-proxy"},"spec":{"template":{"spec":{"containers":[{"name":"kube-proxy","image":"registry/eks/kube-proxy:v1.33.3-minimal-eksbuild.4"}]}}}}`,
+		"/apis/storage.k8s.io/v1/storageclasses":                     `{"kind":"StorageClassList","apiVersion":"storage.k8s.io/v1","metadata":{},"items":[{"metadata":{"name":"gp3"},"provisioner":"ebs.csi.aws.com","parameters":{"encrypted":"true"}}]}`,
 		"/metrics": "# TYPE apiserver_requested_deprecated_apis gauge\n" +
 			`apiserver_requested_deprecated_apis{group="policy",removed_release="1.35",resource="things",subresource="",version="v1beta1"} 1` + "\n",
 	})
@@ -56,6 +57,7 @@ func TestTheAPIServerTellsItsParts(t *testing.T) {
 	if b := got.Backups; !b.Known() || len(b.Value) != 0 {
 		t.Errorf("backups %+v, %s", b, b.Why())
 	}
+	same(t, "storage classes", got.StorageClasses, []fleet.StorageClass{{Name: "gp3", Provisioner: "ebs.csi.aws.com", Encrypted: true}})
 	same(t, "deprecated APIs", got.Deprecations, []fleet.DeprecatedAPI{{Group: "policy", Version: "v1beta1", Resource: "things", RemovedIn: "1.35"}})
 }
 
@@ -63,6 +65,7 @@ func TestTheAPIServerTellsItsParts(t *testing.T) {
 func parts(s fleet.Snapshot) map[string]*fleet.Trouble {
 	return map[string]*fleet.Trouble{
 		"nodes": s.Nodes.Trouble, "kube-proxy": s.KubeProxy.Trouble, "backups": s.Backups.Trouble, "deprecations": s.Deprecations.Trouble,
+		"storage classes": s.StorageClasses.Trouble,
 	}
 }
 
@@ -103,7 +106,7 @@ func TestFault_43_ARefusalOfOnePartIsToldFromARefusalOfTheCaller(t *testing.T) {
 		asked  int64
 	}{
 		{"a caller whom the cluster does not know is refused once", http.StatusUnauthorized, 1},
-		{"a caller who may not read one part may read another", http.StatusForbidden, 4},
+		{"a caller who may not read one part may read another", http.StatusForbidden, 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

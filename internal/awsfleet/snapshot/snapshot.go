@@ -11,8 +11,10 @@
 //	eks:ListAddons eks:DescribeAddon
 //	eks:ListInsights eks:DescribeInsight
 //	eks:ListUpdates eks:DescribeUpdate
-//	ec2:DescribeSubnets
+//	ec2:DescribeSubnets ec2:DescribeLaunchTemplateVersions
+//	ec2:GetEbsEncryptionByDefault ec2:GetEbsDefaultKmsKeyId
 //	kms:DescribeKey kms:GetKeyRotationStatus kms:ListAliases kms:ListResourceTags
+//	kms:ListGrants kms:GetKeyPolicy
 //	tag:GetResources
 package snapshot
 
@@ -75,6 +77,11 @@ type Survey struct {
 	calendar shared[[]fleet.VersionSupport] // under one key: there is but one
 	releases shared[[]fleet.AddonRelease]   // by minor version
 	keys     shared[fleet.Key]              // by ARN
+
+	encrypted  shared[bool]                 // under one key
+	volumeKey  shared[string]               // under one key
+	templates  shared[fleet.LaunchTemplate] // by id and version
+	volumeKeys shared[fleet.VolumeKey]      // by name
 }
 
 // Survey begins to survey a target.
@@ -105,6 +112,7 @@ func (s *Survey) Snapshot(ctx context.Context, cluster string, want fleet.Wanted
 	var all sync.WaitGroup // of parts that fill different fields
 	all.Go(func() {
 		snap.Nodegroups = ask(s, func() ([]fleet.Nodegroup, error) { return s.nodegroups(ctx, cluster) })
+		s.volumes(ctx, &snap)
 	})
 	all.Go(func() { snap.Addons = ask(s, func() ([]fleet.Addon, error) { return s.addons(ctx, cluster) }) })
 	if want.Insights {

@@ -31,7 +31,7 @@ func TestSnapshotReadsTheWholeCluster(t *testing.T) {
 		{ID: "subnet-00000000000000002", Zone: "eu-west-1b", Free: 3},
 	})
 	same(t, "key", got.Key, fleet.Key{
-		ARN: keyARN, State: "Enabled", Rotation: fleet.RotationOn, Aliases: []string{"alias/eks", "alias/payments"}, Tags: map[string]string{"approved": "yes"},
+		ARN: keyARN, Spec: "SYMMETRIC_DEFAULT", Usage: "ENCRYPT_DECRYPT", State: "Enabled", Rotation: fleet.RotationOn, Aliases: []string{"alias/eks", "alias/payments"}, Tags: map[string]string{"approved": "yes"},
 	})
 	same(t, "add-ons", got.Addons, []fleet.Addon{
 		{Name: "coredns", Version: "v1.12.4-eksbuild.1", Status: "DEGRADED", Health: []fleet.Issue{{Code: "InsufficientNumberOfReplicas", Resources: []string{"coredns-1"}}}},
@@ -113,6 +113,7 @@ var once = map[string]int{
 	"DescribeCluster": 1, "ListNodegroups": 1, "DescribeNodegroup": 2, "ListAddons": 1, "DescribeAddon": 2, "ListInsights": 1, "DescribeInsight": 2,
 	"DescribeSubnets": 1, "DescribeKey": 1, "GetKeyRotationStatus": 1, "ListAliases": 1, "ListResourceTags": 1,
 	"DescribeClusterVersions": 1, "DescribeAddonVersions": 2,
+	"GetEbsEncryptionByDefault": 1, "GetEbsDefaultKmsKeyId": 1, "DescribeLaunchTemplateVersions": 1,
 }
 
 func TestOneDescribePerThing(t *testing.T) {
@@ -154,7 +155,8 @@ func TestWhatClustersShareIsReadOnce(t *testing.T) {
 		want := maps.Clone(once)
 		for operation := range want {
 			switch operation {
-			case "DescribeClusterVersions", "DescribeAddonVersions", "DescribeKey", "GetKeyRotationStatus", "ListAliases", "ListResourceTags":
+			case "DescribeClusterVersions", "DescribeAddonVersions", "DescribeKey", "GetKeyRotationStatus", "ListAliases", "ListResourceTags",
+				"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId", "DescribeLaunchTemplateVersions":
 			default:
 				want[operation] *= len(clusters)
 			}
@@ -247,6 +249,8 @@ func troubles(s fleet.Snapshot) map[string]*fleet.Trouble {
 		"cluster": s.Cluster.Trouble, "nodegroups": s.Nodegroups.Trouble, "addons": s.Addons.Trouble, "insights": s.Insights.Trouble,
 		"subnets": s.Subnets.Trouble, "key": s.Key.Trouble, "update": s.Update.Trouble, "versions": s.Versions.Trouble,
 		"releases": s.Releases.Trouble, "next": s.NextReleases.Trouble,
+		"volumes encrypted": s.VolumesEncrypted.Trouble, "default volume key": s.DefaultVolumeKey.Trouble,
+		"templates": s.Templates.Trouble, "volume keys": s.VolumeKeys.Trouble,
 	}
 	maps.DeleteFunc(all, func(_ string, t *fleet.Trouble) bool { return t == nil })
 	return all
@@ -268,6 +272,9 @@ func TestFault_05_ADeniedPartLeavesTheOthersIntact(t *testing.T) {
 		{"eks", "DescribeClusterVersions", []string{"versions"}},
 		{"eks", "DescribeAddonVersions", []string{"next", "releases"}},
 		{"ec2", "DescribeSubnets", []string{"subnets"}},
+		{"ec2", "GetEbsEncryptionByDefault", []string{"volumes encrypted"}},
+		{"ec2", "GetEbsDefaultKmsKeyId", []string{"default volume key"}},
+		{"ec2", "DescribeLaunchTemplateVersions", []string{"templates"}},
 		{"kms", "DescribeKey", []string{"key"}},
 		{"kms", "GetKeyRotationStatus", []string{"key"}},
 		{"kms", "ListAliases", []string{"key"}},

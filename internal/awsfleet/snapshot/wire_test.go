@@ -55,6 +55,8 @@ func lists(cluster string, more map[string]string) map[string]string {
 	all := map[string]string{
 		"/clusters/": cluster, "/clusters//node-groups": `{"nodegroups":["one"]}`, "/clusters//addons": `{"addons":["one"]}`,
 		"/clusters//insights": `{"insights":[{"id":"one"}]}`, "/clusters//updates": `{"updateIds":["one"]}`,
+		"GetEbsEncryptionByDefault": `<GetEbsEncryptionByDefaultResponse><ebsEncryptionByDefault>true</ebsEncryptionByDefault></GetEbsEncryptionByDefaultResponse>`,
+		"GetEbsDefaultKmsKeyId":     `<GetEbsDefaultKmsKeyIdResponse><kmsKeyId>alias/aws/ebs</kmsKeyId></GetEbsDefaultKmsKeyIdResponse>`,
 	}
 	for operation, body := range more {
 		all[operation] = body

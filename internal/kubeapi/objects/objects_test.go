@@ -116,6 +116,10 @@ var readings = map[string]func(context.Context, *objects.Reader) error{
 		_, err := r.KubeProxy(ctx)
 		return err
 	},
+	"/apis/storage.k8s.io/v1/storageclasses": func(ctx context.Context, r *objects.Reader) error {
+		_, err := r.StorageClasses(ctx)
+		return err
+	},
 	"/apis/velero.io": func(ctx context.Context, r *objects.Reader) error {
 		_, err := r.Backups(ctx)
 		return err
