@@ -11,8 +11,8 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// Event is one decoded message: *Tick, *TargetScan, *IncidentMoved, *PendingNotices, *EKSCall,
-// *KMSCall, *AddonHealth or *Health.
+// Event is one decoded message: *Tick, *TargetScan, *IncidentMoved, *PendingNotices,
+// *PlanApproved, *EKSCall, *KMSCall, *AddonHealth or *Health.
 type Event interface {
 	// Head is what every event carries.
 	Head() Header
@@ -86,6 +86,22 @@ type IncidentMoved struct {
 type PendingNotices struct {
 	Header `json:"-"`
 }
+
+// PlanApproved says that somebody allowed a plan. It says where to look: whether
+// the plan is approved is in the ledger.
+type PlanApproved struct {
+	Header  `json:"-"`      // account and region are the cluster's
+	Plan    string          `json:"plan"` // hash
+	Cluster fleet.ClusterID `json:"cluster"`
+	By      string          `json:"by"`  // for people
+	Via     string          `json:"via"` // ViaSlack or ViaCommandLine
+}
+
+// How a plan can be approved.
+const (
+	ViaSlack       = "slack"
+	ViaCommandLine = "command line"
+)
 
 // EKSCall is a call of the EKS API that CloudTrail saw succeed.
 type EKSCall struct {

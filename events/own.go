@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
@@ -25,6 +27,7 @@ const (
 	typeFindingChanged  = "Finding Changed"
 	typeFindingResolved = "Finding Resolved"
 	typePendingNotices  = "Pending Notices"
+	typePlanApproved    = "Plan Approved"
 )
 
 // findingTypes are the detail-types of IncidentMoved by transition.
@@ -65,6 +68,8 @@ func decodeOwn(env envelope, head Header) (Event, error) {
 		return decodeIncidentMoved(env, head)
 	case typePendingNotices:
 		return &PendingNotices{Header: head}, nil
+	case typePlanApproved:
+		return decodePlanApproved(env, head)
 	}
 	return nil, malformed("detail-type", "is %s: want a message that %s sends", quote(env.DetailType), Source)
 }
@@ -174,9 +179,38 @@ func decodeIncidentMoved(env envelope, head Header) (Event, error) {
 	return e, nil
 }
 
+// planHash is the grammar of a plan's hash: SHA-256 in hex.
+var planHash = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
+
+// maxApprover bounds the name of who approved, in bytes: an ARN is the longest.
+const maxApprover = maxARN
+
+func decodePlanApproved(env envelope, head Header) (Event, error) {
+	e := &PlanApproved{Header: head}
+	if err := unmarshal("detail", env.Detail, e); err != nil {
+		return nil, err
+	}
+	switch {
+	case !planHash().MatchString(e.Plan):
+		return nil, malformed("detail.plan", "is %s: want the hash of a plan, 64 hexadecimal digits", quote(e.Plan))
+	case fleet.ValidAccount(e.Cluster.Account) != nil:
+		return nil, malformed("detail.cluster.account", "is %s: want the 12 digits of an AWS account", quote(e.Cluster.Account))
+	case fleet.ValidRegion(e.Cluster.Region) != nil:
+		return nil, malformed("detail.cluster.region", "is %s: want a region like eu-west-1", quote(e.Cluster.Region))
+	case fleet.ValidClusterName(e.Cluster.Name) != nil:
+		return nil, malformed("detail.cluster.cluster", "is %s: want the name of a cluster", quote(e.Cluster.Name))
+	case e.By == "" || len(e.By) > maxApprover || strings.ContainsFunc(e.By, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return nil, malformed("detail.by", "is %s: want who approved, 1 to %d printable bytes", quote(e.By), maxApprover)
+	case e.Via != ViaSlack && e.Via != ViaCommandLine:
+		return nil, malformed("detail.via", "is %s: want %s or %s", quote(e.Via), ViaSlack, ViaCommandLine)
+	}
+	e.Account, e.Region = e.Cluster.Account, e.Cluster.Region
+	return e, nil
+}
+
 // Message renders one of our own events as Decode reads it back: *Tick,
-// *TargetScan, *IncidentMoved or *PendingNotices. What Decode would refuse is
-// refused here, where the mistake is.
+// *TargetScan, *IncidentMoved, *PendingNotices or *PlanApproved. What Decode
+// would refuse is refused here, where the mistake is.
 func Message(e Event) ([]byte, error) {
 	env, err := wrap(e)
 	if err != nil {
@@ -245,6 +279,11 @@ func wrap(e Event) (envelope, error) {
 		}{head.ID, &current}
 	case *PendingNotices:
 		detailType, detail = typePendingNotices, stamp{SchemaVersion: SchemaVersion}
+	case *PlanApproved:
+		detailType, detail = typePlanApproved, struct {
+			stamp
+			*PlanApproved
+		}{stamp{SchemaVersion: SchemaVersion}, e}
 	default:
 		return envelope{}, fmt.Errorf("%T is not ours to send", e)
 	}

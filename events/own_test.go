@@ -53,6 +53,15 @@ var scans = rapid.Custom(func(t *rapid.T) events.Event {
 	return e
 })
 
+var approvals = rapid.Custom(func(t *rapid.T) events.Event {
+	h := heads.Draw(t, "head")
+	return &events.PlanApproved{
+		Header: h, Plan: rapid.StringMatching(`[0-9a-f]{64}`).Draw(t, "plan"),
+		Cluster: fleet.ClusterID{Account: h.Account, Region: h.Region, Name: clusterNames.Draw(t, "cluster")},
+		By:      rapid.StringMatching(`[!-~]{1,80}`).Draw(t, "by"), Via: rapid.SampledFrom([]string{events.ViaSlack, events.ViaCommandLine}).Draw(t, "via"),
+	}
+})
+
 var moves = rapid.Custom(func(t *rapid.T) events.Event {
 	h := heads.Draw(t, "head")
 	f := fleet.Finding{
@@ -76,7 +85,7 @@ var moves = rapid.Custom(func(t *rapid.T) events.Event {
 
 func TestDecodeIsTheInverseOfMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := rapid.OneOf(ticks, scans, moves, pending).Draw(t, "event")
+		e := rapid.OneOf(ticks, scans, moves, pending, approvals).Draw(t, "event")
 		raw, err := events.Message(e)
 		if err != nil {
 			t.Fatal(err)
@@ -156,11 +165,26 @@ func TestMessageRefusesWhatDecodeWould(t *testing.T) {
 		edit(m)
 		return m
 	}
+	approved := func(edit func(*events.PlanApproved)) events.Event {
+		p := &events.PlanApproved{
+			Header: head("p"), Plan: strings.Repeat("0a", 32), By: "alice", Via: events.ViaSlack,
+			Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: "prod"},
+		}
+		edit(p)
+		return p
+	}
 	for _, tt := range []struct {
 		name  string
 		event events.Event
 		want  string
 	}{
+		{"an approval of no plan", approved(func(p *events.PlanApproved) { p.Plan = "0a0a0a0a0a0a" }), `encode "Plan Approved": detail.plan is "0a0a0a0a0a0a"`},
+		{"an approval for no account", approved(func(p *events.PlanApproved) { p.Cluster.Account = "" }), `encode "Plan Approved": detail.cluster.account is ""`},
+		{"an approval for no region", approved(func(p *events.PlanApproved) { p.Cluster.Region = "moon" }), `encode "Plan Approved": detail.cluster.region is "moon"`},
+		{"an approval for no cluster", approved(func(p *events.PlanApproved) { p.Cluster.Name = "" }), `encode "Plan Approved": detail.cluster.cluster is ""`},
+		{"an approval of nobody", approved(func(p *events.PlanApproved) { p.By = "" }), `encode "Plan Approved": detail.by is ""`},
+		{"an approval of somebody with a line of his own", approved(func(p *events.PlanApproved) { p.By = "a\nb" }), `encode "Plan Approved": detail.by is "a\nb"`},
+		{"an approval by rumour", approved(func(p *events.PlanApproved) { p.Via = "rumour" }), `encode "Plan Approved": detail.via is "rumour"`},
 		{"what AWS sends is not ours to send", &events.EKSCall{Header: head("x")}, "*events.EKSCall is not ours to send"},
 		{"a tick without an id", &events.Tick{Cadence: events.Hourly, Header: events.Header{Time: noon}}, `encode "Tick": id is ""`},
 		{"a tick without a time", &events.Tick{Cadence: events.Hourly, Header: events.Header{ID: "t"}}, `encode "Tick": time is "0001-01-01T00:00:00Z"`},

@@ -16,6 +16,13 @@ type DetailPattern struct {
 	ReadOnly    []bool   `json:"readOnly,omitempty"`
 	ErrorCode   []Exists `json:"errorCode,omitempty"`
 	Service     []string `json:"service,omitempty"`
+
+	Finding *FindingPattern `json:"finding,omitempty"`
+}
+
+// FindingPattern selects by the fields of the finding of an incident that moved.
+type FindingPattern struct {
+	Check []string `json:"check"`
 }
 
 // Exists matches a field by its being there.
@@ -31,6 +38,9 @@ var (
 	// EtcdSizeCalls are those of them that change which clusters there are, or
 	// how large their etcd may become.
 	EtcdSizeCalls = calls(sourceEKS, []string{typeAPICall}, endpointEKS, []string{CreateCluster, DeleteCluster, UpdateClusterConfig})
+	// SecretsEncryptionCalls are those of them after which a cluster may need a key,
+	// or has one.
+	SecretsEncryptionCalls = calls(sourceEKS, []string{typeAPICall}, endpointEKS, []string{CreateCluster, UpdateClusterConfig, AssociateEncryptionConfig})
 	// ClusterCheckCalls are all of them: a check looks at what each changes.
 	ClusterCheckCalls = EKSCalls
 	// AddonHealthEvents are what EKS itself says of add-ons.
@@ -48,7 +58,17 @@ var (
 		Source:     []string{Source},
 		DetailType: []string{typeFindingOpened, typeFindingChanged, typeFindingResolved},
 	}
+	// EncryptionFindings are those of them that say that a cluster's key is not the
+	// one that it should have.
+	EncryptionFindings = Pattern{
+		Source:     []string{Source},
+		DetailType: []string{typeFindingOpened, typeFindingChanged},
+		Detail:     &DetailPattern{Finding: &FindingPattern{Check: []string{encryptionState}}},
+	}
 )
+
+// encryptionState is the id of the check in package checks.
+const encryptionState = "encryption-state"
 
 // calls selects the named calls that succeeded. The names alone would not do:
 // Redshift has a CreateCluster too.

@@ -10,13 +10,15 @@ import (
 )
 
 var rules = map[string]events.Pattern{
-	"EKSCalls":          events.EKSCalls,
-	"EtcdSizeCalls":     events.EtcdSizeCalls,
-	"ClusterCheckCalls": events.ClusterCheckCalls,
-	"AddonHealthEvents": events.AddonHealthEvents,
-	"KMSCalls":          events.KMSCalls,
-	"HealthEvents":      events.HealthEvents,
-	"Findings":          events.Findings,
+	"EKSCalls":               events.EKSCalls,
+	"EtcdSizeCalls":          events.EtcdSizeCalls,
+	"ClusterCheckCalls":      events.ClusterCheckCalls,
+	"SecretsEncryptionCalls": events.SecretsEncryptionCalls,
+	"AddonHealthEvents":      events.AddonHealthEvents,
+	"KMSCalls":               events.KMSCalls,
+	"HealthEvents":           events.HealthEvents,
+	"Findings":               events.Findings,
+	"EncryptionFindings":     events.EncryptionFindings,
 }
 
 func TestPatternsAreTheJSONThatRulesTake(t *testing.T) {
@@ -85,6 +87,7 @@ func TestARuleLetsThroughWhatDecodeUnderstands(t *testing.T) {
 		case *events.EKSCall:
 			want["EKSCalls"], want["ClusterCheckCalls"] = true, true
 			want["EtcdSizeCalls"] = c.Function == "etcdsize" || e.Call == events.CreateCluster
+			want["SecretsEncryptionCalls"] = c.Function == "secretsencryption" || e.Call == events.CreateCluster || e.Call == events.UpdateClusterConfig
 		case *events.AddonHealth:
 			want["AddonHealthEvents"] = true
 		case *events.KMSCall:
@@ -93,6 +96,7 @@ func TestARuleLetsThroughWhatDecodeUnderstands(t *testing.T) {
 			want["HealthEvents"] = true
 		case *events.IncidentMoved:
 			want["Findings"] = true
+			want["EncryptionFindings"] = c.Function == "secretsencryption"
 		}
 		for name, rule := range rules {
 			if got := matches(t, rule, raw); got != want[name] {

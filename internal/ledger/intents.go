@@ -48,6 +48,18 @@ func (l *Ledger) Begin(ctx context.Context, plan, resource string) (i Intent, re
 	return i, resumed, nil
 }
 
+// Intent returns the last attempt at a resource of a plan, or ErrAbsent.
+func (l *Ledger) Intent(ctx context.Context, plan, resource string) (Intent, error) {
+	known, _, err := read[Intent](ctx, l, intentKey(plan, resource))
+	if err == nil && known == nil {
+		err = ErrAbsent
+	}
+	if err != nil {
+		return Intent{}, fmt.Errorf("read the attempt of plan %s on %s: %w", plan, resource, err)
+	}
+	return *known, nil
+}
+
 // SettleIntent records how an attempt ended. The first answer stays; a later
 // attempt is not touched.
 func (l *Ledger) SettleIntent(ctx context.Context, i Intent, outcome string) error {

@@ -32,6 +32,12 @@ var ledgerClauses = []clause{
 	{"a notice is replaced by its update, withdrawn, or forgotten a month after its end", notices},
 	{"the accepted configuration comes back, small or large", configuration},
 	{"20: an unsettled intent is resumed with its token", intents},
+	{"an approval is given once, with the right button", approvalOnce},
+	{"an approval that expired is asked for anew", approvalExpires},
+	{"57: an approval that is void is worth nothing", approvalVoid},
+	{"32: of many clicks one gives the approval", approvalsRace},
+	{"a plan is found by the beginning of its hash", plansByTheirBeginning},
+	{"a key is known by the clusters that use it", keyUses},
 }
 
 func incidentLife(t *testing.T, s ledger.Store) {
@@ -442,6 +448,8 @@ func intents(t *testing.T, s ledger.Store) {
 		same(t, "resumed", again, resumed)
 		return i
 	}
+	_, err := l.Intent(t.Context(), "plan", "blue")
+	fails(t, "an attempt that nobody made", err, ledger.ErrAbsent)
 	first := begin(1, false)
 	clock.forward(time.Hour)
 	resumed := begin(1, true)
@@ -450,6 +458,9 @@ func intents(t *testing.T, s ledger.Store) {
 	}
 	ok(t, l.SettleIntent(t.Context(), first, "failed"))
 	ok(t, l.SettleIntent(t.Context(), first, "another answer"))
+	settled, err := l.Intent(t.Context(), "plan", "blue")
+	ok(t, err)
+	same(t, "outcome of the last attempt", settled.Outcome, "failed")
 	second := begin(2, false)
 	ok(t, l.SettleIntent(t.Context(), first, "late"))
 	begin(2, true)
