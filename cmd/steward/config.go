@@ -46,19 +46,28 @@ func configCommand() *cobra.Command {
 }
 
 func configValidateCommand() *cobra.Command {
-	return &cobra.Command{
+	most := map[string]string{}
+	cmd := &cobra.Command{
 		Use:   "validate [file]",
 		Short: "Tell everything that is wrong with a run-time file",
 		Long: `validate judges a run-time file (` + configFile + ` when none is named) as the
 deployed functions do, and prints every problem with its line. It needs no AWS
-access, so it fits a pull request's checks.`,
-		Args: cobra.MaximumNArgs(1),
+access, so it fits a pull request's checks.
+
+The deployment also refuses a file that asks for more than it allows. With
+--max-mode, validate does too: name what you deploy with.`,
+		Example: "  steward config validate steward.yaml --max-mode secretsEncryption=approve,keyGuard=report",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := configFile
 			if len(args) > 0 {
 				name = args[0]
 			}
-			f, err := parseFile(cmd.OutOrStdout(), name)
+			ceiling, err := maxMode(most)
+			if err != nil {
+				return err
+			}
+			f, err := parseFile(cmd.OutOrStdout(), name, ceiling)
 			if err != nil {
 				return err
 			}
@@ -66,6 +75,30 @@ access, so it fits a pull request's checks.`,
 			return err
 		},
 	}
+	cmd.Flags().StringToStringVar(&most, "max-mode", nil, "highest mode of a capability that the deployment allows")
+	return cmd
+}
+
+// anyMode is what a deployment that allows everything has.
+var anyMode = config.MaxMode{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce}
+
+// maxMode reads the flag --max-mode. What it leaves out allows everything.
+func maxMode(flag map[string]string) (config.MaxMode, error) {
+	most := anyMode
+	for capability, mode := range flag {
+		if !slices.Contains(config.Modes, mode) {
+			return most, fmt.Errorf("--max-mode %s=%s: want one of %s", capability, mode, strings.Join(config.Modes, ", "))
+		}
+		switch capability {
+		case "secretsEncryption":
+			most.SecretsEncryption = mode
+		case "keyGuard":
+			most.KeyGuard = mode
+		default:
+			return most, fmt.Errorf("--max-mode %s=%s: want secretsEncryption or keyGuard", capability, mode)
+		}
+	}
+	return most, nil
 }
 
 func configSchemaCommand() *cobra.Command {
@@ -123,7 +156,7 @@ func (e explain) run(w io.Writer, cluster string) error {
 	if e.output != "table" && e.output != "json" {
 		return fmt.Errorf("--output %q: want table or json", e.output)
 	}
-	f, err := parseFile(w, e.file)
+	f, err := parseFile(w, e.file, anyMode)
 	if err != nil {
 		return err
 	}
@@ -193,9 +226,9 @@ func only(set map[string]bool) string {
 	return ""
 }
 
-// parseFile reads a run-time file. What is wrong with it is printed with the
-// lines it stands in.
-func parseFile(w io.Writer, name string) (*config.File, error) {
+// parseFile reads a run-time file, for a deployment that allows most. What is
+// wrong with it is printed with the lines it stands in.
+func parseFile(w io.Writer, name string, most config.MaxMode) (*config.File, error) {
 	data, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("there is no file %s: name the run-time file, or write one as docs/configuration.md shows", name)
@@ -204,6 +237,9 @@ func parseFile(w io.Writer, name string) (*config.File, error) {
 		return nil, fmt.Errorf("read run-time file: %w", err)
 	}
 	f, err := yamlfile.Parse(name, data)
+	if err == nil {
+		err = f.Within(most)
+	}
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		return f, err
@@ -224,6 +260,9 @@ func excerpt(data string, at config.Place) string {
 		return ""
 	}
 	line := strings.TrimRight(lines[at.Line-1], "\r")
+	if at.Column == 0 {
+		return fmt.Sprintf("%5d | %s\n", at.Line, config.Redact(line))
+	}
 	before := []rune(line)[:min(at.Column-1, len([]rune(line)))]
 	for i, r := range before { // a tab is as wide above as below
 		if r != '\t' {

@@ -166,3 +166,29 @@ func TestConfigExplainRefusesWhatItCannotPlace(t *testing.T) {
 		})
 	}
 }
+
+func TestConfigValidateHoldsAFileAgainstTheDeployment(t *testing.T) {
+	file := sample + "secretsEncryption:\n  require: keys\n  keys: [alias/eks]\n  mode: enforce\n"
+	for name, tt := range map[string]struct{ flag, out, err string }{
+		"a deployment that allows it": {"secretsEncryption=enforce", "steward.yaml is valid: 2 targets, 2 overrides\n", ""},
+		"one that allows less": {
+			"secretsEncryption=approve,keyGuard=report",
+			`steward.yaml:15: secretsEncryption.mode is "enforce", but the deployment allows approve: want that, or deploy with maxMode.secretsEncryption enforce` +
+				"\n   15 |   mode: enforce\n",
+			"steward.yaml has 1 problem",
+		},
+		"a capability that is none": {"etcdSize=report", "", "--max-mode etcdSize=report: want secretsEncryption or keyGuard"},
+		"a mode that is none":       {"keyGuard=always", "", "--max-mode keyGuard=always: want one of report, approve, enforce"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := steward(t, file, "validate", "--max-mode", tt.flag)
+			said := ""
+			if err != nil {
+				said = err.Error()
+			}
+			if said != tt.err || (tt.out != "" && out != tt.out) {
+				t.Errorf("printed %q and said %q\nwanted  %q and %q", out, said, tt.out, tt.err)
+			}
+		})
+	}
+}

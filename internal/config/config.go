@@ -67,11 +67,20 @@ type VersionSupport struct {
 	ExtendedUSDPerHour float64 `json:"extendedUSDPerHour"`
 }
 
-// SecretsEncryption are the rules of the check encryption-state. Its fields are
-// those of checks.SecretsEncryption, in the same order.
+// SecretsEncryption says which key must encrypt the secrets of a cluster, and how
+// far eks-steward goes to have it so.
 type SecretsEncryption struct {
-	Require string   `json:"require"` // AnyKey, CustomerKey or ListedKeys
-	Keys    []string `json:"keys"`    // with ListedKeys, and never else
+	Require  string   `json:"require"`  // AnyKey, CustomerKey or ListedKeys
+	Keys     []string `json:"keys"`     // with ListedKeys, and never else
+	Mode     string   `json:"mode"`     // Report, Approve or Enforce
+	KeyGuard string   `json:"keyGuard"` // Report or Enforce
+}
+
+// RequiredKey is the part of SecretsEncryption that the check encryption-state
+// goes by. Its fields are those of checks.SecretsEncryption, in the same order.
+type RequiredKey struct {
+	Require string
+	Keys    []string
 }
 
 // Which key must encrypt the secrets of a cluster.
@@ -139,7 +148,7 @@ func Default() *File {
 		},
 		// https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html
 		VersionSupport:    VersionSupport{Reminders: []int{180, 90, 60, 30, 14, 7, 1}, StandardUSDPerHour: 0.10, ExtendedUSDPerHour: 0.60},
-		SecretsEncryption: SecretsEncryption{Require: AnyKey},
+		SecretsEncryption: SecretsEncryption{Require: AnyKey, Mode: Report, KeyGuard: Report},
 
 		Notify: Notify{DigestAbove: 5, MinSeverity: fleet.Warning, TimeZone: "UTC", SNS: SNSAlways, Slack: true},
 	}

@@ -24,7 +24,7 @@ import (
 var (
 	_ = etcdsize.Rules(config.EtcdSize{})
 	_ = checks.VersionSupport(config.VersionSupport{})
-	_ = checks.SecretsEncryption(config.SecretsEncryption{})
+	_ = checks.SecretsEncryption(config.RequiredKey{})
 )
 
 func TestTheRequirementsAreThoseOfTheCheck(t *testing.T) {
@@ -213,6 +213,8 @@ func TestExplainAgreesWithTheEffectiveValues(t *testing.T) {
 		{Path: "versionSupport.extendedUSDPerHour", Value: "0.6", From: "default"},
 		{Path: "secretsEncryption.require", Value: "keys", From: "steward.yaml:11"},
 		{Path: "secretsEncryption.keys", Value: "[alias/eks, tag:purpose=eks]", From: "steward.yaml:11"},
+		{Path: "secretsEncryption.mode", Value: "report", From: "default"},
+		{Path: "secretsEncryption.keyGuard", Value: "report", From: "default"},
 		{Path: "notify.digestAbove", Value: "5", From: "default"},
 		{Path: "notify.minSeverity", Value: "warning", From: "default"},
 		{Path: "notify.timeZone", Value: "Europe/Berlin", From: "steward.yaml:10"},

@@ -14,6 +14,20 @@ import (
 // ReaderRole is the role that the deployment creates in every watched account.
 const ReaderRole = "steward-reader"
 
+// EncryptionWriterRole is the role that puts keys on clusters. The deployment
+// creates it in the watched accounts only where maxMode allows more than Report.
+const EncryptionWriterRole = "steward-encryption-writer"
+
+// EncryptionWriter is the role to assume in a target in order to put a key on one
+// of its clusters; empty where nothing is assumed. It has its own name and never
+// the target's, which only reads.
+func EncryptionWriter(t fleet.Target) string {
+	if t.Role == "" {
+		return ""
+	}
+	return roleARN(t.Account, t.Region, EncryptionWriterRole)
+}
+
 // Targets are all accounts and regions of the file, in its order, with the role
 // to assume; it is empty for the function's own credentials.
 func (f *File) Targets() []fleet.Target {
@@ -35,9 +49,13 @@ func (a Account) roleIn(region string) string {
 	case OwnCredentials:
 		return ""
 	case "":
-		return fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition(region), a.Account, ReaderRole)
+		return roleARN(a.Account, region, ReaderRole)
 	}
 	return a.Role
+}
+
+func roleARN(account, region, name string) string {
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition(region), account, name)
 }
 
 // Partition is the AWS partition that a region belongs to, by the prefixes that
@@ -76,9 +94,24 @@ func (f *File) VersionSupportFor(c fleet.ClusterID) VersionSupport {
 }
 
 // SecretsEncryptionFor are the rules of encryption-state that hold for a cluster.
-func (f *File) SecretsEncryptionFor(c fleet.ClusterID) SecretsEncryption {
+func (f *File) SecretsEncryptionFor(c fleet.ClusterID) RequiredKey {
 	o, _ := f.rules(c)
-	return o.SecretsEncryption
+	return RequiredKey{Require: o.SecretsEncryption.Require, Keys: o.SecretsEncryption.Keys}
+}
+
+// EncryptionModeFor is how far the file lets eks-steward go with the secrets of a
+// cluster: Report, Approve or Enforce. The deployment and the cluster's tag may
+// hold it lower.
+func (f *File) EncryptionModeFor(c fleet.ClusterID) string {
+	o, _ := f.rules(c)
+	return o.SecretsEncryption.Mode
+}
+
+// KeyGuardFor is how far the file lets eks-steward go with the key that a cluster
+// uses: Report or Enforce.
+func (f *File) KeyGuardFor(c fleet.ClusterID) string {
+	o, _ := f.rules(c)
+	return o.SecretsEncryption.KeyGuard
 }
 
 // readAs takes over what holds for a whole target (Key.PerTarget).
@@ -117,8 +150,8 @@ type Explained struct {
 // Explain lists the values that hold for a cluster, in the order of the file.
 func (f *File) Explain(c fleet.ClusterID) []Explained {
 	effective := *f
-	effective.EtcdSize, effective.VersionSupport, effective.SecretsEncryption = f.EtcdSizeFor(c), f.VersionSupportFor(c), f.SecretsEncryptionFor(c)
-	_, override := f.rules(c)
+	rules, override := f.rules(c)
+	effective.EtcdSize, effective.VersionSupport, effective.SecretsEncryption = f.EtcdSizeFor(c), rules.VersionSupport, rules.SecretsEncryption
 	_, ofTarget := f.rules(fleet.ClusterID{Account: c.Account, Region: c.Region})
 	var all []Explained
 	v := reflect.ValueOf(effective)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,12 @@ type DispatchEnv struct {
 	EtcdSizeQueue     string `env:"STEWARD_ETCDSIZE_QUEUE" form:"url"`
 	ClusterCheckQueue string `env:"STEWARD_CLUSTERCHECK_QUEUE" form:"url"`
 	NotifyQueue       string `env:"STEWARD_NOTIFY_QUEUE" form:"url"`
+
+	SecretsEncryptionQueue string `env:"STEWARD_SECRETSENCRYPTION_QUEUE" form:"url"`
+
+	// A file that asks for more is refused (see MaxMode).
+	MaxModeSecretsEncryption string `env:"STEWARD_MAX_MODE_SECRETS_ENCRYPTION" form:"mode"`
+	MaxModeKeyGuard          string `env:"STEWARD_MAX_MODE_KEY_GUARD" form:"guard"`
 
 	// The object that serves until somebody uploads a configuration.
 	ConfigDefaultBucket string `env:"STEWARD_CONFIG_DEFAULT_BUCKET" form:"bucket"`
@@ -39,12 +46,36 @@ type ClusterCheckEnv struct {
 	Queue string `env:"STEWARD_CLUSTERCHECK_QUEUE" form:"url"` // its own, for what a run has no time left for
 }
 
+// SecretsEncryptionEnv is what the deployment tells the function
+// secretsencryption.
+type SecretsEncryptionEnv struct {
+	Table       string `env:"STEWARD_TABLE" form:"table"`
+	Bus         string `env:"STEWARD_BUS" form:"bus"`
+	Queue       string `env:"STEWARD_SECRETSENCRYPTION_QUEUE" form:"url"` // its own, for what a run has no time left for
+	KillSwitch  string `env:"STEWARD_KILL_SWITCH" form:"parameter"`
+	MaxMode     string `env:"STEWARD_MAX_MODE" form:"mode"`            // no cluster's mode is higher
+	MaxKeyGuard string `env:"STEWARD_MAX_MODE_KEY_GUARD" form:"guard"` // likewise for the guard
+}
+
+// ApproveEnv is what the deployment tells the function approve. Without a
+// signing secret it takes nothing from Slack.
+type ApproveEnv struct {
+	Table                  string `env:"STEWARD_TABLE" form:"table"`
+	SecretsEncryptionQueue string `env:"STEWARD_SECRETSENCRYPTION_QUEUE" form:"url"`
+	Queue                  string `env:"STEWARD_APPROVE_QUEUE" form:"url"` // its own, for what Slack does not wait for
+	SlackSigningSecret     string `env:"STEWARD_SLACK_SIGNING_SECRET,optional" form:"secret"`
+	SlackTeam              string `env:"STEWARD_SLACK_TEAM,optional" form:"team"`
+	SlackUsers             string `env:"STEWARD_SLACK_USERS,optional" form:"users"` // ids with commas between
+}
+
 // NotifyEnv is what the deployment tells the function notify.
 type NotifyEnv struct {
 	Table       string `env:"STEWARD_TABLE" form:"table"`
 	Topic       string `env:"STEWARD_TOPIC" form:"topic"`
 	SlackSecret string `env:"STEWARD_SLACK_SECRET,optional" form:"secret"` // empty: no Slack
 	Dashboard   string `env:"STEWARD_DASHBOARD_URL,optional" form:"url"`   // linked from messages
+
+	SlackButtons string `env:"STEWARD_SLACK_BUTTONS,optional" form:"switch"` // on: the function approve takes presses of them
 }
 
 // A form is what a variable may hold.
@@ -55,13 +86,19 @@ type form struct {
 
 // forms by the word in the form tag. ARNs name any partition.
 var forms = map[string]form{
-	"table":  {"the name of a DynamoDB table", matching(255, `^[A-Za-z0-9_.-]+$`)},
-	"bus":    {"the ARN of an EventBridge bus", matching(400, `^arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9_./-]+$`)},
-	"bucket": {"the name of an S3 bucket", matching(63, `^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)},
-	"key":    {"the key of an S3 object", matching(1000, `^[A-Za-z0-9!_.*'()/-]+$`)},
-	"topic":  {"the ARN of an SNS topic", matching(400, `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$`)},
-	"secret": {"the name or ARN of a Secrets Manager secret (not the webhook's address)", matching(600, `^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+$`)},
-	"url":    {"an https URL, or http to this machine", isURL},
+	"table":     {"the name of a DynamoDB table", matching(255, `^[A-Za-z0-9_.-]+$`)},
+	"bus":       {"the ARN of an EventBridge bus", matching(400, `^arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9_./-]+$`)},
+	"bucket":    {"the name of an S3 bucket", matching(63, `^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)},
+	"key":       {"the key of an S3 object", matching(1000, `^[A-Za-z0-9!_.*'()/-]+$`)},
+	"topic":     {"the ARN of an SNS topic", matching(400, `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$`)},
+	"mode":      {"report, approve or enforce", func(s string) bool { return slices.Contains(Modes, s) }},
+	"guard":     {"report or enforce", func(s string) bool { return s == Report || s == Enforce }},
+	"team":      {"the id of a Slack workspace", matching(40, `^T[A-Z0-9]+$`)},
+	"switch":    {"on, or nothing", func(s string) bool { return s == "on" }},
+	"users":     {"ids of Slack users with commas between", matching(4000, `^[UW][A-Z0-9]+(,[UW][A-Z0-9]+)*$`)},
+	"secret":    {"the name or ARN of a Secrets Manager secret (not the webhook's address)", matching(600, `^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+$`)},
+	"parameter": {"the name of a parameter of Systems Manager", matching(1011, `^/[A-Za-z0-9_./-]+$`)},
+	"url":       {"an https URL, or http to this machine", isURL},
 }
 
 // matching holds the length apart from the pattern: a counted repetition takes

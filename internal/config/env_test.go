@@ -32,11 +32,20 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 		url := matching(`https://sqs\.[a-z]{2}-[a-z]{4}-[1-9]\.amazonaws\.com(\.cn)?/[0-9]{12}/[a-z-]{1,20}`)
 		inverse(t, config.DispatchEnv{
 			Table: table, Bus: bus, ConfigBucket: matching(`[a-z0-9][a-z0-9-]{1,30}[a-z0-9]`), ConfigKey: "steward.yaml",
-			EtcdSizeQueue: url, ClusterCheckQueue: url, NotifyQueue: "http://127.0.0.1:8080/queue",
+			EtcdSizeQueue: url, ClusterCheckQueue: url, NotifyQueue: "http://127.0.0.1:8080/queue", SecretsEncryptionQueue: url,
+			MaxModeSecretsEncryption: rapid.SampledFrom(config.Modes).Draw(t, "mode"), MaxModeKeyGuard: config.Report,
 			ConfigDefaultBucket: "cdk-assets", ConfigDefaultKey: matching(`[0-9a-f]{64}\.yaml`),
 		})
 		inverse(t, config.EtcdSizeEnv{Table: table, Bus: bus, Topic: topic})
 		inverse(t, config.ClusterCheckEnv{Table: table, Bus: bus, Topic: topic, Queue: url})
+		inverse(t, config.SecretsEncryptionEnv{
+			Table: table, Bus: bus, Queue: url, KillSwitch: matching(`(/[a-z-]{1,20}){1,3}`),
+			MaxMode: rapid.SampledFrom(config.Modes).Draw(t, "mode"), MaxKeyGuard: config.Enforce,
+		})
+		inverse(t, config.ApproveEnv{
+			Table: table, SecretsEncryptionQueue: url, Queue: url, SlackSigningSecret: matching(`([a-z/]{1,20})?`),
+			SlackTeam: matching(`(T[A-Z0-9]{8})?`), SlackUsers: matching(`(U[A-Z0-9]{8}(,W[A-Z0-9]{8}){0,3})?`),
+		})
 		inverse(t, config.NotifyEnv{Table: table, Topic: topic, SlackSecret: matching(`([a-z/]{1,20})?`), Dashboard: rapid.SampledFrom([]string{"", url}).Draw(t, "dashboard")})
 	})
 }
@@ -45,10 +54,12 @@ func TestLoadEnvNamesEveryVariableInOneSentence(t *testing.T) {
 	_, err := config.LoadEnv[config.DispatchEnv](lookupIn(map[string]string{
 		"STEWARD_TABLE": "steward", "STEWARD_BUS": "arn:aws:events:eu-west-1:111122223333:event-bus/steward", "STEWARD_CONFIG_BUCKET": "steward-config",
 		"STEWARD_ETCDSIZE_QUEUE": "http://sqs.example.com/q", "STEWARD_CLUSTERCHECK_QUEUE": "https://sqs.example.com/q", "STEWARD_NOTIFY_QUEUE": "https://sqs.example.com/q",
+		"STEWARD_SECRETSENCRYPTION_QUEUE": "https://sqs.example.com/q", "STEWARD_MAX_MODE_SECRETS_ENCRYPTION": "always", "STEWARD_MAX_MODE_KEY_GUARD": "report",
 		"STEWARD_CONFIG_DEFAULT_BUCKET": "cdk-assets", "STEWARD_CONFIG_DEFAULT_KEY": "0123.yaml",
 	}))
 	want := "the environment is incomplete: STEWARD_CONFIG_KEY is missing: want the key of an S3 object; " +
 		"STEWARD_ETCDSIZE_QUEUE is set to something else than an https URL, or http to this machine; " +
+		"STEWARD_MAX_MODE_SECRETS_ENCRYPTION is set to something else than report, approve or enforce; " +
 		"the deployment sets these variables, so deploy the stack again, or set them by hand for a local run"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

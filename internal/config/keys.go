@@ -145,7 +145,7 @@ var Keys = []Key{
 	},
 	{
 		Path: "secretsEncryption",
-		Doc:  "Which KMS key must encrypt the secrets of a cluster. It is reported only: EKS never changes the key of a cluster.",
+		Doc:  "Which KMS key must encrypt the secrets of a cluster, and what to do about one that has none. A key that a cluster has is never changed: EKS cannot.",
 		Want: "a mapping such as {require: customer-key}",
 	},
 	{
@@ -162,6 +162,18 @@ var Keys = []Key{
 		Path:    "secretsEncryption.keys[]",
 		Pattern: grammar(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+|tag:[^=]+=.*)$`),
 		Want:    `the ARN of a key, alias/name or tag:key=value, in quotes such as "tag:purpose=eks"`,
+	},
+	{
+		Path: "secretsEncryption.mode", OneOf: Modes, Example: Approve,
+		Doc: "What to do about a cluster without a key of yours where keys are listed. report: only tell. approve: make a plan, and carry it out once a person approved it. " +
+			"enforce: carry it out. It cannot be undone. The deployment's maxMode must allow it.",
+		Want: "report, approve or enforce",
+	},
+	{
+		Path: "secretsEncryption.keyGuard", OneOf: []string{Report, Enforce}, Example: Report,
+		Doc: "What to do about the key of a cluster that is to be deleted, or is disabled. report: only tell. enforce: cancel the deletion and enable the key. " +
+			"The deployment's secretsEncryption.keyGuard must allow it.",
+		Want: "report or enforce",
 	},
 	{
 		Path: "notify",

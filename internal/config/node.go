@@ -20,7 +20,8 @@ type Node struct {
 	Place
 }
 
-// Place is a position in a document, from 1; zero when it has none.
+// Place is a position in a document, from 1; zero when it has none. What has been
+// stored keeps its line only.
 type Place struct{ Line, Column int }
 
 // Entry is one key of a mapping with its value.
@@ -101,8 +102,11 @@ type Problem struct {
 
 // Error is file:line:column: text, as editors and terminals link it.
 func (p Problem) Error() string {
-	if p.Line == 0 {
+	switch {
+	case p.Line == 0:
 		return fmt.Sprintf("%s: %s", p.File, p.Text)
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
 }

@@ -112,20 +112,20 @@ const whole = `{
   "etcdSize": {"warnPercent": 70, "criticalPercent": 85, "hysteresisPercent": 5, "watchPercent": 50,
     "standardLimitGB": 8, "staleAfter": "20m", "history": "6h", "growthHorizon": "4h"},
   "versionSupport": {"reminders": [90, 30, 7], "standardUSDPerHour": 0.1, "extendedUSDPerHour": 0.6},
-  "secretsEncryption": {"require": "keys", "keys": ["alias/a", "tag:a=b", "arn:aws:kms:eu-west-1:111122223333:key/0"]},
+  "secretsEncryption": {"require": "keys", "keys": ["alias/a", "tag:a=b", "arn:aws:kms:eu-west-1:111122223333:key/0"], "mode": "approve", "keyGuard": "enforce"},
   "notify": {"digestAbove": 5, "minSeverity": "warning", "timeZone": "UTC", "sns": "always", "slack": true},
   "overrides": [{"match": {"accounts": ["111122223333"], "regions": ["eu-west-1"]}, "etcdSize": {"warnPercent": 60, "criticalPercent": 85,
     "hysteresisPercent": 5, "watchPercent": 50, "standardLimitGB": 8, "staleAfter": "20m", "history": "6h", "growthHorizon": "4h"}},
     {"match": {"names": ["prod-*"]}, "etcdSize": {"warnPercent": 65}},
     {"match": {"names": ["lab-*"]}, "versionSupport": {"reminders": [7], "standardUSDPerHour": 0.2, "extendedUSDPerHour": 0.3},
-      "secretsEncryption": {"require": "any"}}]
+      "secretsEncryption": {"require": "any", "mode": "report"}}]
 }`
 
 // candidates are put in the place of every value in turn. Those that only the
 // order of several keys or the length of a duration makes wrong are left out:
 // JSON Schema cannot judge them.
 var candidates = []any{
-	nil, true, "", "x", " ", "70", "111122223333", "eu-west-1", "none", "always", "critical", "UTC", "prod-*", "20 minutes", "-1h", "1d",
+	nil, true, "", "x", " ", "70", "111122223333", "eu-west-1", "none", "always", "critical", "UTC", "approve", "prod-*", "20 minutes", "-1h", "1d",
 	-1.0, 0.5, 1e9, 2.0, 100.0,
 	[]any{},
 	[]any{""},

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+)
+
+// How far eks-steward goes.
+const (
+	Report  = "report"  // tells
+	Approve = "approve" // makes a plan, which a person approves
+	Enforce = "enforce" // carries it out
+)
+
+// Modes are all of them, in the order of what they allow.
+var Modes = []string{Report, Approve, Enforce}
+
+// LowestMode is the one of some modes that allows least. What is no mode counts
+// as Report.
+func LowestMode(modes ...string) string {
+	lowest := len(Modes) - 1
+	for _, m := range modes {
+		lowest = min(lowest, max(slices.Index(Modes, m), 0))
+	}
+	return Modes[lowest]
+}
+
+// MaxMode is the highest mode that a deployment allows, by capability. Nothing
+// allows Report.
+type MaxMode struct {
+	SecretsEncryption string // Report, Approve or Enforce
+	KeyGuard          string // Report or Enforce
+}
+
+// Within refuses a file that asks for more than a deployment allows. The error is
+// Problems, in the order of the file; each names the key of the context that
+// would allow it.
+func (f *File) Within(most MaxMode) error {
+	var problems Problems
+	within := func(at, key, asked, inherited, allowed, context string) {
+		if asked == inherited || LowestMode(asked, allowed) == asked {
+			return
+		}
+		path := join(at, "secretsEncryption."+key)
+		problems = append(problems, Problem{
+			File: f.name, Place: Place{Line: f.lines[path]},
+			Text: fmt.Sprintf("%s is %q, but the deployment allows %s: want that, or deploy with %s", path, asked, LowestMode(allowed), context),
+		})
+	}
+	section := func(at string, s, inherited SecretsEncryption) {
+		within(at, "mode", s.Mode, inherited.Mode, most.SecretsEncryption, "maxMode.secretsEncryption "+s.Mode)
+		within(at, "keyGuard", s.KeyGuard, inherited.KeyGuard, most.KeyGuard, "secretsEncryption.keyGuard true")
+	}
+	section("", f.SecretsEncryption, SecretsEncryption{})
+	for i, o := range f.Overrides {
+		section(fmt.Sprintf("overrides[%d]", i), o.SecretsEncryption, f.SecretsEncryption)
+	}
+	if problems == nil {
+		return nil
+	}
+	problems.Sort()
+	return problems
+}
