@@ -50,18 +50,32 @@ func run(ctx context.Context) error {
 	queues := sqs.NewFromConfig(cfg)
 	h := &handler.Handler{
 		Configuration: func(ctx context.Context) (*config.File, fleet.Finding, error) {
-			return settings.Refresh(ctx, file, yamlfile.Parse, records, config.Hub(env.Bus), time.Now())
+			return settings.Refresh(ctx, file, within(env), records, config.Hub(env.Bus), time.Now())
 		},
 		Ledger:    records,
 		FollowUps: records,
 		Outbox:    outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
 		Queues: map[string]handler.Queue{
-			handler.EtcdSize:     queue.New(queues, env.EtcdSizeQueue),
-			handler.ClusterCheck: queue.New(queues, env.ClusterCheckQueue),
-			handler.Notify:       queue.New(queues, env.NotifyQueue),
+			handler.EtcdSize:          queue.New(queues, env.EtcdSizeQueue),
+			handler.ClusterCheck:      queue.New(queues, env.ClusterCheckQueue),
+			handler.SecretsEncryption: queue.New(queues, env.SecretsEncryptionQueue),
+			handler.Notify:            queue.New(queues, env.NotifyQueue),
 		},
 		Now: time.Now,
 	}
 	worker.Start("dispatch", worker.Each(h.Handle))
 	return nil
+}
+
+// within reads a run-time file and refuses one that asks for more than the
+// deployment allows.
+func within(env config.DispatchEnv) settings.Parse {
+	most := config.MaxMode{SecretsEncryption: env.MaxModeSecretsEncryption, KeyGuard: env.MaxModeKeyGuard}
+	return func(name string, data []byte) (*config.File, error) {
+		f, err := yamlfile.Parse(name, data)
+		if err != nil {
+			return nil, err
+		}
+		return f, f.Within(most)
+	}
 }

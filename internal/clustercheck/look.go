@@ -18,6 +18,9 @@ type Look struct {
 	Findings []fleet.Finding
 	// Waits are the changes under way in it.
 	Waits []Wait
+	// Key is the ARN of the customer key that encrypts its secrets; empty when it
+	// names none, or is gone.
+	Key fleet.Part[string]
 
 	read    bool
 	refused []*fleet.Trouble // told for the whole target, not for each cluster
@@ -32,6 +35,7 @@ func (s *scan) look(ctx context.Context, name string) Look {
 	at, open := s.now(), s.order.Open[name]
 	snap := s.survey.Snapshot(ctx, name, fleet.Wanted{Insights: s.order.Insights, Update: cmp.Or(s.order.Update, followed(open))})
 	snap.Notices = s.order.Notices[name]
+	l.Key = keyOf(snap, at)
 	switch {
 	case gone(snap):
 		s.buried(ctx, &l, open, at)
@@ -46,6 +50,20 @@ func (s *scan) look(ctx context.Context, name string) Look {
 
 func gone(s fleet.Snapshot) bool {
 	return s.Cluster.Trouble != nil && s.Cluster.Trouble.Kind == fleet.Gone
+}
+
+// keyOf tells the cluster's key by what KMS calls it: EKS says what the cluster was
+// created with, which may be an alias.
+func keyOf(s fleet.Snapshot, at time.Time) fleet.Part[string] {
+	switch {
+	case gone(s):
+		return fleet.Read("", nil, at)
+	case !s.Cluster.Known():
+		return fleet.Part[string]{}
+	case s.Cluster.Value.KeyARN == "":
+		return fleet.Read("", nil, at)
+	}
+	return fleet.Read(cmp.Or(s.Key.Value.ARN, s.Cluster.Value.KeyARN), nil, at)
 }
 
 // judge holds a cluster that is there to every check.
@@ -93,12 +111,12 @@ func worth(found, open []fleet.Finding) []fleet.Finding {
 // description that nobody got, without which every check would say the same.
 func shared(s fleet.Snapshot) []*fleet.Trouble {
 	var all []*fleet.Trouble
-	for _, t := range []*fleet.Trouble{s.Cluster.Trouble, s.Versions.Trouble, s.Releases.Trouble, s.NextReleases.Trouble} {
+	for _, t := range []*fleet.Trouble{s.Cluster.Trouble, s.Versions.Trouble, s.Releases.Trouble, s.NextReleases.Trouble, s.VolumesEncrypted.Trouble, s.DefaultVolumeKey.Trouble} {
 		if t != nil {
 			all = append(all, t)
 		}
 	}
-	for _, t := range []*fleet.Trouble{s.Nodegroups.Trouble, s.Addons.Trouble, s.Insights.Trouble, s.Subnets.Trouble, s.Key.Trouble, s.Update.Trouble} {
+	for _, t := range []*fleet.Trouble{s.Nodegroups.Trouble, s.Addons.Trouble, s.Insights.Trouble, s.Subnets.Trouble, s.Key.Trouble, s.Update.Trouble, s.Templates.Trouble, s.VolumeKeys.Trouble} {
 		if t != nil && !Passes(t) {
 			all = append(all, t)
 		}

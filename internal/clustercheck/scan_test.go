@@ -335,6 +335,7 @@ func TestFault_42_APrivateAPIServerLeavesTheRestJudged(t *testing.T) {
 	private := surveytest.Trouble(fleet.Private, "kubernetes")
 	s.Nodes, s.KubeProxy = fleet.Read[[]fleet.Node](nil, private, noon), fleet.Read(fleet.KubeProxy{}, private, noon)
 	s.Deprecations, s.Backups = fleet.Read[[]fleet.DeprecatedAPI](nil, private, noon), fleet.Read[[]fleet.Backup](nil, private, noon)
+	s.StorageClasses = fleet.Read[[]fleet.StorageClass](nil, private, noon)
 	found, _, rep := scan(t.Context(), r, clustercheck.Order{}, noon)
 	if !slices.ContainsFunc(found, func(f fleet.Finding) bool { return f.Check == "version-support" }) {
 		t.Errorf("findings %q, want that of the version", words(found))

@@ -21,6 +21,7 @@ import (
 	dispatch "github.com/eks-steward/eks-steward/functions/dispatch/handler"
 	etcdsizefn "github.com/eks-steward/eks-steward/functions/etcdsize/handler"
 	notifyfn "github.com/eks-steward/eks-steward/functions/notify/handler"
+	secretsfn "github.com/eks-steward/eks-steward/functions/secretsencryption/handler"
 	"github.com/eks-steward/eks-steward/internal/clustercheck"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/etcdsize"
@@ -28,26 +29,31 @@ import (
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/notify"
 	"github.com/eks-steward/eks-steward/internal/outbox"
+	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 	"github.com/eks-steward/eks-steward/internal/settings"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
 // The functions.
 const (
-	Dispatch     = "dispatch"
-	EtcdSize     = dispatch.EtcdSize
-	ClusterCheck = dispatch.ClusterCheck
-	Notify       = dispatch.Notify
+	Dispatch          = "dispatch"
+	EtcdSize          = dispatch.EtcdSize
+	ClusterCheck      = dispatch.ClusterCheck
+	SecretsEncryption = dispatch.SecretsEncryption
+	Notify            = dispatch.Notify
 )
 
 // Functions lists them, in the order in which their queues are emptied.
-func Functions() []string { return []string{Dispatch, EtcdSize, ClusterCheck, Notify} }
+func Functions() []string {
+	return []string{Dispatch, EtcdSize, ClusterCheck, SecretsEncryption, Notify}
+}
 
 // Parts are what a deployment would have around the functions.
 type Parts struct {
 	Store  ledger.Store
 	Source etcdsize.Source
 	Open   clustercheck.Open
+	Keys   Keys
 	Config settings.File
 	Parse  settings.Parse
 	Slack  notify.Channel
@@ -56,6 +62,17 @@ type Parts struct {
 	Now    func() time.Time
 	Sleep  func(ctx context.Context, d time.Duration) error
 	Log    io.Writer // JSON, one line for each message and one for each batch
+}
+
+// Keys is what puts keys on clusters and guards them. With modes above report it
+// writes to whatever Writer and Undo reach.
+type Keys struct {
+	Reader               secretsencryption.Reader
+	Grants               secretsfn.Grants
+	Writer               secretsencryption.Writer
+	Undo                 secretsfn.Undo
+	Switch               secretsencryption.Switch
+	MaxMode, MaxKeyGuard string // empty means report
 }
 
 // Product is the product, running.
@@ -101,7 +118,8 @@ func New(p Parts) (*Product, error) {
 			Configuration: product.configure,
 			Ledger:        records, FollowUps: records, Outbox: box, Now: p.Now,
 			Queues: map[string]dispatch.Queue{
-				EtcdSize: product.queues[EtcdSize], ClusterCheck: product.queues[ClusterCheck], Notify: product.queues[Notify],
+				EtcdSize: product.queues[EtcdSize], ClusterCheck: product.queues[ClusterCheck],
+				SecretsEncryption: product.queues[SecretsEncryption], Notify: product.queues[Notify],
 			},
 		}).Handle),
 		EtcdSize: worker.Each((&etcdsizefn.Handler{
@@ -110,6 +128,12 @@ func New(p Parts) (*Product, error) {
 		ClusterCheck: worker.Each((&clustercheckfn.Handler{
 			Open: p.Open, Ledger: records, Leases: records, FollowUps: records, Outbox: box,
 			Queue: product.queues[ClusterCheck], Alarm: alarm, Now: p.Now,
+		}).Handle),
+		SecretsEncryption: worker.Each((&secretsfn.Handler{
+			Reader: p.Keys.Reader, Grants: p.Keys.Grants, Writer: p.Keys.Writer, Undo: p.Keys.Undo, Switch: p.Keys.Switch,
+			Ledger: records, Intents: records, Approvals: records, KeyUses: records, Leases: records, FollowUps: records,
+			Outbox: box, Queue: product.queues[SecretsEncryption], Now: p.Now,
+			MaxMode: p.Keys.MaxMode, MaxKeyGuard: p.Keys.MaxKeyGuard,
 		}).Handle),
 		Notify: (&notifyfn.Handler{
 			Ledger: records, Slack: p.Slack, SNS: p.SNS, Hub: p.Hub, Now: p.Now, Sleep: p.Sleep,

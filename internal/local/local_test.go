@@ -17,10 +17,13 @@ import (
 
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/encryption"
 	"github.com/eks-steward/eks-steward/internal/clustercheck"
 	"github.com/eks-steward/eks-steward/internal/clustercheck/surveytest"
+	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
 	"github.com/eks-steward/eks-steward/internal/local"
 	"github.com/eks-steward/eks-steward/internal/notify"
@@ -51,11 +54,16 @@ func (c *channel) Post(_ context.Context, m notify.Message) error {
 	return nil
 }
 
+// off is a kill switch that stops nothing.
+type off struct{}
+
+func (off) On(context.Context) (bool, error) { return false, nil }
+
 func open(t *testing.T, clusters ...sim.Cluster) (*local.Product, *channel, *surveytest.Region) {
 	t.Helper()
 	now := start
 	clock := func() time.Time { return now }
-	world, err := sim.New(sim.Fleet{Home: account, Accounts: []sim.Account{{ID: account, Regions: []sim.Region{{Name: region, Clusters: clusters}}}}}, clock)
+	world, err := sim.New(sim.Fleet{Home: account, Accounts: []sim.Account{{ID: account, Regions: []sim.Region{{Name: region, Clusters: clusters, Keys: []sim.Key{{ID: "1234abcd-12ab-34cd-56ef-1234567890ab"}}}}}}}, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +79,16 @@ func open(t *testing.T, clusters ...sim.Cluster) (*local.Product, *channel, *sur
 	for _, c := range clusters {
 		healthy.Clusters[c.Name] = surveytest.Healthy(healthy.Target.Cluster(c.Name), start)
 	}
+	cfg := aws.Config{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAHOME", "secret", "")}
+	source := awsfleet.New(cfg)
+	reader, writer := encryption.NewReader(source), encryption.NewWriter(source, config.EncryptionWriter)
 	product, err := local.New(local.Parts{
+		Keys: local.Keys{
+			Reader: reader, Grants: reader, Writer: writer, Undo: writer, MaxMode: config.Enforce,
+			Switch: off{},
+		},
 		Store: store, Config: onlyHere, Parse: yamlfile.Parse, Slack: slack, SNS: &channel{}, Log: io.Discard,
-		Source: awsfleet.New(aws.Config{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAHOME", "secret", "")}),
+		Source: source,
 		Open:   func(fleet.Target) clustercheck.Survey { return healthy.Survey() },
 		Hub:    fleet.ClusterID{Account: account, Region: region},
 		Now:    clock,
@@ -204,5 +219,62 @@ func TestAScheduleThatIsNotDeployedHasNoBeat(t *testing.T) {
 	p, _, _ := open(t)
 	if err := p.Beat("weekly", start); err == nil {
 		t.Error("a weekly schedule beats, and none is deployed")
+	}
+}
+
+func TestACreatedClusterWaitsForApprovalAndGetsItsKeyThroughTheRules(t *testing.T) {
+	const wanted = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	p, _, _ := open(t, sim.Cluster{Name: "my-cluster", Version: "1.34"})
+	rules := onlyHere + upload("secretsEncryption: {require: keys, keys: [\""+wanted+"\"], mode: approve}\n")
+	conf, err := yamlfile.Parse("steward.yaml", []byte(rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept(t, p, conf)
+	created, err := testevents.Read("secretsencryption", "CreateCluster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.PutEvent(created); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, p)
+	cluster := fleet.ClusterID{Account: account, Region: region, Name: "my-cluster"}
+	inc, err := p.Ledger.Incident(t.Context(), cluster.String()+"/secrets-encryption/")
+	if err != nil || inc.Finding.Approval == nil {
+		t.Fatalf("incident %+v, %v; want it to ask for approval", inc.Finding, err)
+	}
+	plan := inc.Finding.Approval.Plan
+	if _, err := p.Ledger.Grant(t.Context(), plan, "", "alice", events.ViaCommandLine); err != nil {
+		t.Fatal(err)
+	}
+	m, err := events.Message(&events.PlanApproved{
+		Header: events.Header{ID: "approved", Account: account, Region: region, Time: start},
+		Plan:   plan, Cluster: cluster, By: "alice", Via: events.ViaCommandLine,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Send(local.SecretsEncryption, m); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, p)
+	if inc, err = p.Ledger.Incident(t.Context(), inc.ID()); err != nil || inc.Finding.Cause != "associating" {
+		t.Errorf("incident %+v, %v; want it associating", inc.Finding, err)
+	}
+	if len(p.DeadLetters) > 0 {
+		t.Errorf("dead letters: %v", p.DeadLetters)
+	}
+}
+
+// accept has the product go by a configuration.
+func accept(t *testing.T, p *local.Product, conf *config.File) {
+	t.Helper()
+	encoded, err := config.Encode(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Ledger.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: "2", At: start, JSON: encoded}); err != nil {
+		t.Fatal(err)
 	}
 }

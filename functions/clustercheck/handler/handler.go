@@ -27,7 +27,13 @@ import (
 type Ledger interface {
 	settings.Accepted
 	OpenIncidents(ctx context.Context, t fleet.Target) ([]incident.Incident, error)
+	KeyUses
 	Notices
+}
+
+// KeyUses are which cluster uses which key, for those who guard the keys.
+type KeyUses interface {
+	NoteKeyUse(ctx context.Context, c fleet.ClusterID, keyARN string) error
 }
 
 // Lessor lends the right to scan a target.
@@ -173,12 +179,16 @@ func rulesOf(conf *config.File) func(fleet.ClusterID) checks.Rules {
 	}
 }
 
-// keep records what a cluster came to, and sees to what is under way in it. Each
+// keep records what a cluster came to and which key it uses, and sees to what is
+// under way in it. Each
 // cluster is recorded before the next ones are read: a run that ends early loses
 // none of those behind it.
 func (h *Handler) keep(ctx context.Context, t fleet.Target, l clustercheck.Look) (news, unannounced int, err error) {
 	news, unannounced, err = h.Outbox.Record(ctx, l.Findings)
 	failures := []error{err}
+	if l.Key.Known() {
+		failures = append(failures, h.Ledger.NoteKeyUse(ctx, l.Cluster, l.Key.Value))
+	}
 	for _, w := range l.Waits {
 		failures = append(failures, h.follow(ctx, t, l.Cluster, w))
 	}

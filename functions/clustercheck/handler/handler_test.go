@@ -577,3 +577,25 @@ func TestWhatMayPassIsAskedAgainWhenOneClusterIsLookedAt(t *testing.T) {
 	}
 	b.wantMoves(t)
 }
+
+func TestWhichKeyAClusterUsesIsKnownUntilItIsGone(t *testing.T) {
+	const key, alias = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd", "arn:aws:kms:eu-west-1:111122223333:alias/eks"
+	b := newBench(t, "prod", "staging")
+	users := func(want ...fleet.ClusterID) {
+		t.Helper()
+		got, err := b.records.KeyUsers(t.Context(), key)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("users %v, %v; want %v", got, err, want)
+		}
+	}
+	c := b.region.Clusters["prod"]
+	c.Cluster.Value.KeyARN, c.Key = alias, fleet.Read(fleet.Key{ARN: key, State: "Enabled"}, nil, start)
+	b.handle(t, b.daily())
+	users(target.Cluster("prod"))
+	c.Cluster = fleet.Read(fleet.Cluster{}, surveytest.Trouble(fleet.Denied, "eks:DescribeCluster"), start)
+	b.handle(t, b.call(events.UpdateAddon, "prod"))
+	users(target.Cluster("prod")) // what could not be read has not changed
+	delete(b.region.Clusters, "prod")
+	b.handle(t, b.call(events.DeleteCluster, "prod"))
+	users()
+}

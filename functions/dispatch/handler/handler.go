@@ -55,9 +55,10 @@ type Handler struct {
 
 // The functions that dispatch sends to.
 const (
-	EtcdSize     = "etcdsize"
-	ClusterCheck = "clustercheck"
-	Notify       = "notify"
+	EtcdSize          = "etcdsize"
+	ClusterCheck      = "clustercheck"
+	SecretsEncryption = "secretsencryption"
+	Notify            = "notify"
 )
 
 // Handle sends what a tick makes due. Two deliveries of one tick do it once.
@@ -99,6 +100,8 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 	case events.Daily:
 		n, err := h.scanAll(ctx, ClusterCheck, tick, conf)
 		do("targets", n, err)
+		_, err = h.scanAll(ctx, SecretsEncryption, tick, conf)
+		failures = append(failures, err)
 	case events.FiveMinutes:
 		n, err := h.scanWatched(ctx, tick, conf)
 		do("watched_targets", n, err)

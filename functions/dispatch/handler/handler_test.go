@@ -63,6 +63,7 @@ type bench struct {
 	records  *ledger.Ledger
 	etcdsize *mailbox
 	checks   *mailbox // of clustercheck
+	secrets  *mailbox // of secretsencryption
 	notify   *mailbox
 	bus      *bus
 	conf     *config.File
@@ -78,7 +79,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	b := &bench{etcdsize: &mailbox{}, checks: &mailbox{}, notify: &mailbox{}, bus: &bus{}, now: start, conf: config.Default()}
+	b := &bench{etcdsize: &mailbox{}, checks: &mailbox{}, secrets: &mailbox{}, notify: &mailbox{}, bus: &bus{}, now: start, conf: config.Default()}
 	b.conf.Accounts = []config.Account{{Account: "111122223333", Regions: []string{"eu-west-1", "us-east-1"}}}
 	b.finding = fleet.Finding{Check: "configuration", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}, Outcome: fleet.Pass}
 	b.use(store)
@@ -93,7 +94,9 @@ func (b *bench) use(store ledger.Store) {
 		Configuration: func(context.Context) (*config.File, fleet.Finding, error) { return b.conf, b.finding, b.confErr },
 		Ledger:        b.records, FollowUps: b.records, Now: clock,
 		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
-		Queues: map[string]handler.Queue{handler.EtcdSize: b.etcdsize, handler.ClusterCheck: b.checks, handler.Notify: b.notify},
+		Queues: map[string]handler.Queue{
+			handler.EtcdSize: b.etcdsize, handler.ClusterCheck: b.checks, handler.SecretsEncryption: b.secrets, handler.Notify: b.notify,
+		},
 	}
 }
 
@@ -126,7 +129,17 @@ func TestADailyTickChecksEveryTarget(t *testing.T) {
 	b := newBench(t)
 	b.handle(t, b.tick(events.Daily))
 	sent(t, b.checks, "scan 111122223333/eu-west-1", "scan 111122223333/us-east-1")
+	sent(t, b.secrets, "scan 111122223333/eu-west-1", "scan 111122223333/us-east-1")
 	sent(t, b.etcdsize)
+}
+
+func TestAQueueThatIsDownKeepsNoOtherFromItsScans(t *testing.T) {
+	b := newBench(t)
+	b.checks.down = errors.New("the queue is down")
+	if _, err := b.Handle(t.Context(), b.tick(events.Daily)); err == nil {
+		t.Error("no error although the checks were not sent")
+	}
+	sent(t, b.secrets, "scan 111122223333/eu-west-1", "scan 111122223333/us-east-1")
 }
 
 func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {

@@ -126,5 +126,9 @@ func Healthy(id fleet.ClusterID, now time.Time) *fleet.Snapshot {
 		KubeProxy:    fleet.Read(fleet.KubeProxy{Version: "v1.36.0-eksbuild.2", Mode: "iptables"}, nil, now),
 		Deprecations: fleet.Read[[]fleet.DeprecatedAPI](nil, nil, now),
 		Backups:      fleet.Read([]fleet.Backup{{Tool: "velero", Last: now.Add(-6 * time.Hour)}}, nil, now),
+
+		VolumesEncrypted: fleet.Read(true, nil, now),
+		DefaultVolumeKey: fleet.Read("alias/aws/ebs", nil, now),
+		StorageClasses:   fleet.Read([]fleet.StorageClass{{Name: "gp3", Provisioner: "ebs.csi.aws.com", Default: true, Encrypted: true}}, nil, now),
 	}
 }

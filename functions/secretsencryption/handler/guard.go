@@ -1,0 +1,190 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/clustercheck"
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/secretsencryption"
+	"github.com/eks-steward/eks-steward/internal/settings"
+)
+
+// Grants tells whether EKS may still use a key for a cluster. An error is a
+// *fleet.Trouble, also where that cannot be told.
+type Grants interface {
+	Granted(ctx context.Context, t fleet.Target, cluster, key string) (bool, error)
+}
+
+// Undo takes back what was done to a key, as the target's writer role.
+type Undo interface {
+	CancelDeletion(ctx context.Context, t fleet.Target, key string) error
+	Enable(ctx context.Context, t fleet.Target, key string) error
+}
+
+// KeyUses are which cluster uses which key.
+type KeyUses interface {
+	NoteKeyUse(ctx context.Context, c fleet.ClusterID, key string) error
+	KeyUsers(ctx context.Context, key string) ([]fleet.ClusterID, error)
+	KeysInUse(ctx context.Context, account, region string) ([]string, error)
+}
+
+// guard looks at the keys that a call was about, for each cluster that uses one.
+func (h *Handler) guard(ctx context.Context, e *events.KMSCall) ([]slog.Attr, error) {
+	users, err := h.users(ctx, e)
+	if err != nil || len(users) == 0 {
+		return skipped("no cluster uses the key"), err
+	}
+	conf, err := settings.Current(ctx, h.Ledger)
+	if err != nil {
+		return nil, err
+	}
+	cause := secretsencryption.GuardCause{Call: e.Call, Principal: e.Principal, At: e.Time}
+	opens := map[string]map[string][]fleet.Finding{} // by target: clusters share them
+	var failures []error
+	for _, u := range users {
+		target, ok := conf.Target(u.Account, u.Region)
+		if !ok {
+			continue
+		}
+		if opens[target.String()] == nil {
+			if opens[target.String()], err = h.open(ctx, target); err != nil {
+				return nil, err
+			}
+		}
+		if err := h.guardCluster(ctx, u.Name, cause, look{target: target, conf: conf, open: opens[target.String()]}); err != nil {
+			failures = append(failures, fmt.Errorf("cluster %s: %w", u, err))
+		}
+	}
+	return []slog.Attr{slog.String("call", e.Call), slog.Int("clusters", len(users))}, errors.Join(failures...)
+}
+
+// users are the clusters that use the keys of a call. One that names no key may
+// be about any of its account and region.
+func (h *Handler) users(ctx context.Context, e *events.KMSCall) ([]fleet.ClusterID, error) {
+	keys := e.Keys
+	if len(keys) == 0 {
+		var err error
+		if keys, err = h.KeyUses.KeysInUse(ctx, e.Account, e.Region); err != nil {
+			return nil, err
+		}
+	}
+	var users []fleet.ClusterID
+	for _, key := range keys {
+		some, err := h.KeyUses.KeyUsers(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, some...)
+	}
+	slices.SortFunc(users, func(a, b fleet.ClusterID) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(users), nil
+}
+
+// guardCluster reads a cluster that is said to use a key, and judges the one that
+// it does use.
+func (h *Handler) guardCluster(ctx context.Context, name string, cause secretsencryption.GuardCause, l look) error {
+	c, err := h.Reader.Cluster(ctx, l.target, name)
+	switch {
+	case errors.Is(err, fleet.Gone):
+		return h.bury(ctx, l.target.Cluster(name), l)
+	case err != nil:
+		return fmt.Errorf("read it: %w", err)
+	case c.KeyARN == "":
+		return h.KeyUses.NoteKeyUse(ctx, c.ID, "") // another cluster of the same name
+	}
+	return h.judge(ctx, c, cause, l)
+}
+
+// doubt looks again at the key of a cluster of which a finding is open.
+func (h *Handler) doubt(ctx context.Context, c fleet.Cluster, l look) error {
+	var failures []error
+	for _, f := range l.open[c.ID.Name] {
+		switch {
+		case f.Check != secretsencryption.GuardCheck:
+		case f.Resource != c.KeyARN:
+			failures = append(failures, h.tell(ctx, unused(f, "The cluster does not use the key.", h.Now())))
+		default:
+			failures = append(failures, h.judge(ctx, c, secretsencryption.GuardCause{}, l))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// judge reads the key of a cluster and records how it is. Where that is allowed,
+// what was done to the key is undone, and the key read again: people hear of both.
+func (h *Handler) judge(ctx context.Context, c fleet.Cluster, cause secretsencryption.GuardCause, l look) error {
+	use := h.use(ctx, c, cause, l)
+	if t := use.Key.Trouble; t != nil && t.Kind == fleet.Throttled {
+		return fmt.Errorf("read its key: %w", t)
+	}
+	if err := h.tell(ctx, secretsencryption.Guard(use, cause, h.Now())); err != nil {
+		return err
+	}
+	undone, err := h.undo(ctx, c, use, l)
+	if undone {
+		err = errors.Join(err, h.tell(ctx, secretsencryption.Guard(h.use(ctx, c, cause, l), cause, h.Now())))
+	}
+	return err
+}
+
+// use reads the key of a cluster. EKS's grant is asked for when a grant was
+// touched, and as long as it is what is wrong.
+func (h *Handler) use(ctx context.Context, c fleet.Cluster, cause secretsencryption.GuardCause, l look) secretsencryption.KeyUse {
+	key, err := h.Reader.Key(ctx, l.target, c.KeyARN)
+	use := secretsencryption.KeyUse{Cluster: c.ID, ARN: c.KeyARN, Key: fleet.Read(key, err, h.Now())}
+	touched := cause.Call == events.RevokeGrant || cause.Call == events.RetireGrant
+	if touched || slices.ContainsFunc(l.open[c.ID.Name], func(f fleet.Finding) bool { return f.Resource == c.KeyARN && strings.HasPrefix(f.Cause, "grant-") }) {
+		granted, err := h.Grants.Granted(ctx, l.target, c.ID.Name, c.KeyARN)
+		use.Grant = fleet.Read(granted, err, h.Now())
+	}
+	return use
+}
+
+// undo makes a key work again where the configuration and the deployment allow it
+// and the kill switch is off. What it may not do stays for people, who were told.
+func (h *Handler) undo(ctx context.Context, c fleet.Cluster, use secretsencryption.KeyUse, l look) (undone bool, err error) {
+	undos := secretsencryption.Undos(use.Key.Value)
+	if !use.Key.Known() || len(undos) == 0 || config.LowestMode(l.conf.KeyGuardFor(c.ID), h.MaxKeyGuard) != config.Enforce {
+		return false, nil
+	}
+	if h.held(ctx) {
+		return false, nil
+	}
+	for _, u := range undos {
+		do := h.Undo.Enable
+		if u == secretsencryption.CancelKeyDeletion {
+			do = h.Undo.CancelDeletion
+		}
+		err := do(ctx, l.target, use.Key.Value.ARN)
+		if t := fleet.TroubleOf(err); err != nil && (t.Kind == fleet.Refused || !clustercheck.Passes(t)) {
+			return undone, nil
+		}
+		if err != nil {
+			return undone, fmt.Errorf("undo what was done to its key: %w", err)
+		}
+		undone = true
+	}
+	return undone, nil
+}
+
+// held reports whether the kill switch is on; what cannot be read counts as on.
+func (h *Handler) held(ctx context.Context) bool {
+	on, err := h.Switch.On(ctx)
+	return on || err != nil
+}
+
+// unused closes a finding about a key that the cluster does not use.
+func unused(f fleet.Finding, why string, now time.Time) fleet.Finding {
+	return fleet.Finding{
+		Check: f.Check, Cluster: f.Cluster, Resource: f.Resource, Outcome: fleet.Pass, At: now,
+		Title: "the key is not used by " + f.Cluster.Name, Reason: why, Observed: "not used",
+	}
+}
