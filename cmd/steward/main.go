@@ -77,6 +77,6 @@ configuration, 3 AWS refused or not everything could be read.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(checkCommand(now), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), reportCommand(now), simulateCommand())
+	root.AddCommand(approveCommand(), checkCommand(now), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), policyCommand(), reportCommand(now), simulateCommand())
 	return root
 }

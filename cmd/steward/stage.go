@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/encryption"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
@@ -78,7 +79,9 @@ func openStage(ledgerFile string, seed sim.Fleet, start time.Time, log io.Writer
 	}
 	s.closers = append(s.closers, store.Close)
 	s.source = awsfleet.New(simulated(aws))
+	keys := encryption.NewReader(s.source)
 	s.product, err = local.New(local.Parts{
+		Keys:  local.Keys{Reader: keys, Grants: keys}, // nothing is written: its modes are report
 		Store: store, Source: s.source, Open: openWith(s.source, s.clock.Now), Config: uploaded("steward.yaml"), Parse: yamlfile.Parse,
 		Slack: slack.New(address(slackURL + webhook)), SNS: s.inbox,
 		Hub: stageHub, Now: s.clock.Now, Sleep: s.clock.Sleep, Log: log,

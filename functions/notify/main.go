@@ -49,7 +49,9 @@ func run(ctx context.Context) error {
 		Sleep:  notify.Sleep,
 	}
 	if env.SlackSecret != "" {
-		h.Slack = slack.New(secret.New(secretsmanager.NewFromConfig(cfg), env.SlackSecret))
+		webhook := slack.New(secret.New(secretsmanager.NewFromConfig(cfg), env.SlackSecret))
+		webhook.Buttons = env.SlackButtons == "on"
+		h.Slack = webhook
 	}
 	worker.Start("notify", h.Handle)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/approval"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -119,6 +120,16 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d h %d min", hours, minutes)
 	}
 	return fmt.Sprintf("%d min", minutes)
+}
+
+// Approve says what an approval would allow and how a person gives it, and is
+// empty when the notice asks for none.
+func (n Notice) Approve(zone *time.Location) string {
+	a := n.Incident.Finding.Approval
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s\nTo approve until %s: steward approve %s", a.Text, Clock(a.Expires, zone), approval.Short(a.Plan))
 }
 
 var step = regexp.MustCompile(` ([2-9])\. `)

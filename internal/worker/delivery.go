@@ -36,8 +36,8 @@ type delivery struct {
 }
 
 // open decodes a message and settles those that need no handler.
-func open(m awsevents.SQSMessage, now time.Time) *delivery {
-	e, err := events.Decode([]byte(m.Body))
+func (w Worker) open(m awsevents.SQSMessage, now time.Time) *delivery {
+	e, err := w.decode(m)
 	d := &delivery{message: m.MessageId, event: e}
 	var nothingToDo *events.Ignored
 	switch {
@@ -52,6 +52,13 @@ func open(m awsevents.SQSMessage, now time.Time) *delivery {
 		}
 	}
 	return d
+}
+
+func (w Worker) decode(m awsevents.SQSMessage) (events.Event, error) {
+	if w.Decode != nil {
+		return w.Decode(m)
+	}
+	return events.Decode([]byte(m.Body))
 }
 
 // distinct picks the deliveries that go to the handler: SQS and EventBridge
@@ -83,7 +90,11 @@ func (d *delivery) settle() {
 	if d.twin != nil {
 		d.result = Result{Err: d.twin.result.Err}
 	}
+	// Not errors.As: an Ignored that is joined with a failure is a failure.
+	nothingToDo, isIgnored := d.result.Err.(*events.Ignored) //nolint:errorlint // see above
 	switch {
+	case isIgnored:
+		d.outcome, d.reason, d.result.Err = ignored, nothingToDo.Error(), nil
 	case d.result.Err != nil:
 		d.outcome = failed
 	case d.twin != nil:

@@ -18,13 +18,17 @@ import (
 	"github.com/eks-steward/eks-steward/events"
 )
 
-// Worker runs one function. Every field is needed.
+// Worker runs one function. Every field but Decode is needed.
 type Worker struct {
 	Function string // its name, as in functions/<name>
 	Handle   Handler
 	Now      func() time.Time // judges the age of events
 	Log      *slog.Logger     // one line per message
 	Metrics  io.Writer        // one line per batch, in CloudWatch's embedded metric format
+
+	// Decode reads a message where it is none of package events; nil is
+	// events.Decode on its body.
+	Decode func(awsevents.SQSMessage) (events.Event, error)
 
 	// Margin is what stays of the invocation's time when the handler's context
 	// ends. Nothing new begins in it; it is there to record what was done
@@ -39,7 +43,8 @@ type Worker struct {
 type Handler func(ctx context.Context, batch []events.Event) []Result
 
 // Result is what became of one event. With an Err, SQS brings the message
-// again, and after the queue's maxReceiveCount moves it to the dead-letter queue.
+// again, and after the queue's maxReceiveCount moves it to the dead-letter queue;
+// an *events.Ignored is the exception, which ends it.
 type Result struct {
 	Attrs []slog.Attr // for the log line, whether it failed or not
 	Err   error
@@ -59,7 +64,7 @@ func (w Worker) Batch(ctx context.Context, batch awsevents.SQSEvent) (awsevents.
 	begun := w.Now()
 	deliveries := make([]*delivery, 0, len(batch.Records))
 	for _, m := range batch.Records {
-		deliveries = append(deliveries, open(m, begun))
+		deliveries = append(deliveries, w.open(m, begun))
 	}
 	fresh := distinct(deliveries)
 	w.run(ctx, fresh)

@@ -349,6 +349,21 @@ func TestAnEventThatIsNothingToDoIsDeleted(t *testing.T) {
 	}
 }
 
+func TestAHandlerMayFindThatThereIsNothingToDo(t *testing.T) {
+	again, lines, beat := run(t, worker.Each(func(context.Context, events.Event) ([]slog.Attr, error) {
+		return nil, &events.Ignored{Reason: "refused: it is a replay"}
+	}), created("e1", "prod"))
+	if len(again) > 0 || lines[0]["outcome"] != "ignored" || lines[0]["reason"] != "refused: it is a replay" || beat["Ignored"] != 1.0 || beat["Failed"] != 0.0 {
+		t.Errorf("again %v, logged %v, counted %v", again, lines, beat)
+	}
+	again, _, _ = run(t, worker.Each(func(context.Context, events.Event) ([]slog.Attr, error) {
+		return nil, errors.Join(&events.Ignored{Reason: "nothing"}, io.ErrUnexpectedEOF)
+	}), created("e1", "prod"))
+	if len(again) != 1 {
+		t.Error("a failure is forgotten, because something beside it was nothing to do")
+	}
+}
+
 func TestALogLineNamesTheMessageAndNotItsContent(t *testing.T) {
 	const canary = "hooks.slack.com/services/T0/B0/canary"
 	body := strings.Replace(created("a", "prod-payments"), `"type":"AssumedRole"`, `"type":"canary-in-the-body"`, 1)

@@ -75,6 +75,7 @@ func Samples() []Sample {
 		{"changed", one(notify.Changed, changed)},
 		{"resolved", one(notify.Resolved, resolved)},
 		{"unknown", one(notify.Opened, Life(unknown()))},
+		{"approval", one(notify.Opened, Life(Waiting("prod-payments")))},
 		{"digest", many(3, 4, 2)},
 		{"digest-of-500", many(20, 470, 10)},
 		{"emergency", notify.Emergency([]fleet.Finding{
@@ -95,6 +96,24 @@ func unknown() fleet.Finding {
 	f.Reason, f.Observed, f.Expected = "The newest datapoint is 45 min old.", "5.1 GB at 2026-11-20T01:30:00Z, nothing since", "a datapoint not older than 20 min"
 	f.Remedy = "Look whether the cluster is healthy in the EKS console and whether the metric is there in CloudWatch."
 	return f
+}
+
+// Waiting is a finding with a plan that somebody may approve.
+func Waiting(cluster string) fleet.Finding {
+	return fleet.Finding{
+		Check: "secrets-encryption", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: cluster},
+		Outcome: fleet.Fail, Severity: fleet.Warning, Cause: "approval-wanted", At: Start,
+		Title:    "a plan to encrypt the secrets of " + cluster + " with a customer key waits for approval",
+		Reason:   "The policy wants a customer key and the mode is approve.",
+		Meaning:  "Until then the secrets stay under a key that AWS owns.",
+		Observed: "AWS-owned key", Expected: "a customer key",
+		Remedy: "Approve the plan if the key is the right one.",
+		Approval: &fleet.Approval{
+			Plan: strings.Repeat("0123456789abcdef", 4), Nonce: "QWERTYUIOPASDFGHJKLZXCVBNM",
+			Text:    "Puts the key arn:aws:kms:eu-west-1:111122223333:key/1111aaaa-22bb-33cc-44dd-555555eeeeee on " + cluster + " for good: EKS can neither take it back nor change the key.",
+			Expires: Start.Add(7 * 24 * time.Hour),
+		},
+	}
 }
 
 // Hostile is a finding whose texts try to ping, to format and to flood.

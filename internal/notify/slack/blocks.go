@@ -13,18 +13,37 @@ type Payload struct {
 	Blocks []Block `json:"blocks"`
 }
 
-// Block is one Block Kit block: header, section, context or divider.
+// Block is one Block Kit block: header, section, context, actions or divider.
 type Block struct {
 	Type     string `json:"type"`
 	Text     *Text  `json:"text,omitempty"`
 	Fields   []Text `json:"fields,omitempty"`
-	Elements []Text `json:"elements,omitempty"`
+	Elements []any  `json:"elements,omitempty"` // Text in context, Button in actions
 }
 
 // Text is a text object of Block Kit.
 type Text struct {
 	Type string `json:"type"` // plain_text or mrkdwn
 	Text string `json:"text"`
+}
+
+// Button is a button that asks for confirmation.
+type Button struct {
+	Type    string       `json:"type"` // button
+	Text    Text         `json:"text"`
+	Action  string       `json:"action_id"`
+	Value   string       `json:"value"`
+	Style   string       `json:"style"`
+	Confirm Confirmation `json:"confirm"`
+}
+
+// Confirmation is what a button asks before it counts as pressed.
+type Confirmation struct {
+	Title   Text   `json:"title"`
+	Text    Text   `json:"text"`
+	Confirm Text   `json:"confirm"`
+	Deny    Text   `json:"deny"`
+	Style   string `json:"style"`
 }
 
 // Slack's limits. Beyond any of them it refuses the whole message:
@@ -35,6 +54,7 @@ const (
 	maxSection = 3000
 	maxFields  = 10
 	maxField   = 2000
+	maxConfirm = 300 // https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
 )
 
 func header(text string) Block {
@@ -48,8 +68,11 @@ func section(mrkdwn string) Block {
 
 // footnote takes mrkdwn that is escaped already and within maxField.
 func footnote(mrkdwn string) Block {
-	return Block{Type: "context", Elements: []Text{{Type: "mrkdwn", Text: mrkdwn}}}
+	return Block{Type: "context", Elements: []any{Text{Type: "mrkdwn", Text: mrkdwn}}}
 }
+
+// plain takes a short text of ours.
+func plain(text string) Text { return Text{Type: "plain_text", Text: text} }
 
 func divider() Block { return Block{Type: "divider"} }
 

@@ -4,9 +4,11 @@
 package slack
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
+	"github.com/eks-steward/eks-steward/internal/approval"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/notify"
 )
@@ -31,11 +33,12 @@ const (
 )
 
 // Render lays out a message. The result is always one that Slack accepts.
-func Render(m notify.Message) Payload {
+// buttons says that somebody listens when one is pressed.
+func Render(m notify.Message, buttons bool) Payload {
 	p := Payload{Text: clip(emoji(m)+" "+m.Headline(), headline)}
 	p.Blocks = append(p.Blocks, header(emoji(m)+" "+m.Headline()))
 	if m.Kind != notify.LedgerOut && len(m.Notices) == 1 {
-		p.Blocks = append(p.Blocks, single(m, m.Notices[0])...)
+		p.Blocks = append(p.Blocks, single(m, m.Notices[0], buttons)...)
 	} else {
 		p.Blocks = append(p.Blocks, digest(m)...)
 	}
@@ -46,7 +49,7 @@ func Render(m notify.Message) Payload {
 }
 
 // single is one incident, what is most urgent to know first.
-func single(m notify.Message, n notify.Notice) []Block {
+func single(m notify.Message, n notify.Notice, buttons bool) []Block {
 	f := n.Incident.Finding
 	blocks := []Block{section(where(n))}
 	if fields := numbers(f); len(fields) > 0 {
@@ -58,8 +61,24 @@ func single(m notify.Message, n notify.Notice) []Block {
 		blocks = appendText(blocks, "What it means", f.Meaning, paragraph)
 		blocks = appendText(blocks, "What to do", notify.Steps(f.Remedy), remedy)
 		blocks = appendText(blocks, "Why you are told", f.Reason, paragraph)
+		blocks = appendText(blocks, "Waits for approval", n.Approve(m.Location), paragraph)
+		if f.Approval != nil && buttons {
+			blocks = append(blocks, approve(*f.Approval))
+		}
 	}
 	return append(blocks, footnote(clip(n.History(m.Location), paragraph)))
+}
+
+// approve is the button that allows a plan. What cannot be taken back is asked
+// for twice.
+func approve(a fleet.Approval) Block {
+	return Block{Type: "actions", Elements: []any{Button{
+		Type: "button", Text: plain("Approve"), Action: approval.Action, Value: approval.Value(a.Plan, a.Nonce), Style: "primary",
+		Confirm: Confirmation{
+			Title: plain("This cannot be taken back"), Text: plain(cmp.Or(clip(a.Text, maxConfirm), "The plan is carried out at once.")),
+			Confirm: plain("Approve"), Deny: plain("Not now"), Style: "danger",
+		},
+	}}}
 }
 
 // where names the place in bold: it is what the reader looks up next.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestRender(t *testing.T) {
 	for _, s := range notifytest.Samples() {
 		t.Run(s.Name, func(t *testing.T) {
-			payload := slack.Render(s.Message)
+			payload := slack.Render(s.Message, true)
 			accepted(t, payload)
 			var got bytes.Buffer
 			enc := json.NewEncoder(&got)
@@ -79,8 +80,16 @@ func texts(p slack.Payload) []string {
 		if b.Text != nil {
 			all = append(all, b.Text.Text)
 		}
-		for _, f := range append(b.Fields, b.Elements...) {
+		for _, f := range b.Fields {
 			all = append(all, f.Text)
+		}
+		for _, e := range b.Elements {
+			switch e := e.(type) {
+			case slack.Text:
+				all = append(all, e.Text)
+			case slack.Button:
+				all = append(all, e.Text.Text, e.Confirm.Title.Text, e.Confirm.Text.Text)
+			}
 		}
 	}
 	return all
@@ -89,7 +98,7 @@ func texts(p slack.Payload) []string {
 func TestFault_50_HostileTextsAreInertAndCutOnARuneBorder(t *testing.T) {
 	p := slack.Render(notify.Message{Kind: notify.Opened, Notices: []notify.Notice{
 		{Kind: notify.Opened, Incident: notifytest.Life(notifytest.Hostile())},
-	}})
+	}}, true)
 	accepted(t, p)
 	all := strings.Join(texts(p), "\n")
 	for _, want := range []string{"&lt;!channel&gt;", "語…", "and 7 more values"} {
@@ -109,7 +118,7 @@ func TestADigestCountsWhatItDoesNotName(t *testing.T) {
 		if s.Name != "digest-of-500" {
 			continue
 		}
-		all := strings.Join(texts(slack.Render(s.Message)), "\n")
+		all := strings.Join(texts(slack.Render(s.Message, true)), "\n")
 		for _, want := range []string{"500 incidents (20 critical, 470 warning, 10 resolved)", "and 10 more", "and 460 more"} {
 			if !strings.Contains(all, want) {
 				t.Errorf("no %q in %s", want, all)
@@ -140,7 +149,7 @@ func FuzzSlackRender(f *testing.F) {
 			}
 			m.Notices = append(m.Notices, n)
 		}
-		p := slack.Render(m)
+		p := slack.Render(m, true)
 		body, err := json.Marshal(p)
 		if err != nil {
 			t.Fatal(err)
@@ -152,4 +161,32 @@ func FuzzSlackRender(f *testing.F) {
 			t.Errorf("no text, or not escaped: %q", texts(p))
 		}
 	})
+}
+
+func TestAButtonIsOnlyShownWhereSomebodyListens(t *testing.T) {
+	waiting := notifytest.Life(notifytest.Waiting("prod"))
+	has := func(kind notify.Kind, inc incident.Incident, buttons bool) bool {
+		p := slack.Render(notify.Message{Kind: kind, Notices: []notify.Notice{{Kind: kind, Incident: inc}}}, buttons)
+		return slices.ContainsFunc(p.Blocks, func(b slack.Block) bool { return b.Type == "actions" })
+	}
+	done := notifytest.Waiting("prod")
+	done.Outcome, done.Severity = fleet.Pass, fleet.Info
+	for _, tt := range []struct {
+		name    string
+		kind    notify.Kind
+		inc     incident.Incident
+		buttons bool
+		want    bool
+	}{
+		{"where the function approve listens", notify.Opened, waiting, true, true},
+		{"not where nobody listens", notify.Opened, waiting, false, false},
+		{"not once it is over", notify.Resolved, notifytest.Life(notifytest.Waiting("prod"), done), true, false},
+		{"not where nothing waits for approval", notify.Opened, notifytest.Life(notifytest.Full("prod", fleet.Critical)), true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := has(tt.kind, tt.inc, tt.buttons); got != tt.want {
+				t.Errorf("a button: %t", got)
+			}
+		})
+	}
 }

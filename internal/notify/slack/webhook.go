@@ -30,6 +30,7 @@ type Webhook struct {
 	Address Address
 	Client  *http.Client
 	Now     func() time.Time // reads a Retry-After that is a date
+	Buttons bool             // plans can be approved with a button: the function approve has a Function URL that Slack knows
 }
 
 var _ notify.Channel = (*Webhook)(nil)
@@ -46,7 +47,7 @@ func New(a Address) *Webhook {
 // Post renders and posts a message. A webhook that Slack does not know any more
 // is looked up once more before it counts as revoked.
 func (w *Webhook) Post(ctx context.Context, m notify.Message) error {
-	body, err := json.Marshal(Render(m))
+	body, err := json.Marshal(Render(m, w.Buttons))
 	if err != nil {
 		return &notify.Refused{Reason: "the message cannot be encoded: " + err.Error()}
 	}

@@ -188,6 +188,7 @@ func notice(m notify.Message, n notify.Notice) string {
 		paragraph(&b, "What it means", f.Meaning)
 		paragraph(&b, "What to do", notify.Steps(f.Remedy))
 		paragraph(&b, "Why you are told", f.Reason)
+		paragraph(&b, "Waits for approval", n.Approve(m.Location))
 	}
 	fmt.Fprintf(&b, "\n%s\n", n.History(m.Location))
 	return b.String()
