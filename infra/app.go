@@ -45,7 +45,11 @@ func newMemberStack(app constructs.Construct, props Props, t Target, region stri
 		// bootstrapped account, a stack set can deploy it as it is.
 		Synthesizer: awscdk.NewDefaultStackSynthesizer(&awscdk.DefaultStackSynthesizerProps{GenerateBootstrapVersionRule: jsii.Bool(false)}),
 	})
-	NewMember(stack, "Member", &MemberProps{Hub: props.Hub, OrganizationID: props.OrganizationID, Reader: first && t.Role == ""})
+	member := &MemberProps{Hub: props.Hub, OrganizationID: props.OrganizationID, Reader: first && t.Role == ""}
+	if first && props.withDefaults().writesKeys() {
+		member.EncryptionWriter = &props.SecretsEncryption
+	}
+	NewMember(stack, "Member", member)
 }
 
 func environment(account, region string) *awscdk.Environment {

@@ -13,7 +13,7 @@ import (
 
 // newDispatch adds the function that turns the beats of the schedules into
 // messages for the others.
-func newDispatch(h *hub, etcdsize, clustercheck, notify awssqs.Queue) *function {
+func newDispatch(h *hub, etcdsize, clustercheck, secretsencryption, notify awssqs.Queue) *function {
 	file, fallback := h.configuration.bucket, h.configuration.fallback
 	f := h.add("Dispatch", functionProps{
 		name:        "dispatch",
@@ -32,6 +32,10 @@ func newDispatch(h *hub, etcdsize, clustercheck, notify awssqs.Queue) *function 
 				ClusterCheckQueue: *clustercheck.QueueUrl(),
 				NotifyQueue:       *notify.QueueUrl(),
 
+				SecretsEncryptionQueue:   *secretsencryption.QueueUrl(),
+				MaxModeSecretsEncryption: h.props.MaxMode.SecretsEncryption,
+				MaxModeKeyGuard:          h.props.keyGuard(),
+
 				ConfigDefaultBucket: *fallback.S3BucketName(),
 				ConfigDefaultKey:    *fallback.S3ObjectKey(),
 			},
@@ -43,7 +47,7 @@ func newDispatch(h *hub, etcdsize, clustercheck, notify awssqs.Queue) *function 
 			// (GetObject, API reference), and dispatch could not tell the two apart.
 			allow([]*string{file.BucketArn()}, "s3:ListBucket"),
 			allow([]*string{fallback.Bucket().ArnForObjects(fallback.S3ObjectKey())}, "s3:GetObject"),
-			allow([]*string{etcdsize.QueueArn(), clustercheck.QueueArn(), notify.QueueArn()}, "sqs:SendMessage"),
+			allow([]*string{etcdsize.QueueArn(), clustercheck.QueueArn(), secretsencryption.QueueArn(), notify.QueueArn()}, "sqs:SendMessage"),
 			allow([]*string{h.bus.EventBusArn()}, "events:PutEvents"),
 		},
 	})

@@ -40,9 +40,7 @@ func newEtcdSize(h *hub) *function {
 func (h *hub) grantReaders() []awsiam.PolicyStatement {
 	var grants []awsiam.PolicyStatement
 	if h.props.OrganizationID != "" {
-		grant := allow([]*string{jsii.String(iamARN("*", "role/"+config.ReaderRole))}, "sts:AssumeRole")
-		grant.AddCondition(jsii.String("StringEquals"), map[string]any{"aws:ResourceOrgID": h.props.OrganizationID})
-		grants = append(grants, grant)
+		grants = append(grants, h.grantInOrganization(config.ReaderRole))
 	}
 	var named []*string
 	for _, t := range h.props.Targets {
@@ -57,4 +55,12 @@ func (h *hub) grantReaders() []awsiam.PolicyStatement {
 		grants = append(grants, allow(named, "sts:AssumeRole"))
 	}
 	return grants
+}
+
+// grantInOrganization lets a function take on a role in any account of the
+// organisation.
+func (h *hub) grantInOrganization(role string) awsiam.PolicyStatement {
+	grant := allow([]*string{jsii.String(iamARN("*", "role/"+role))}, "sts:AssumeRole")
+	grant.AddCondition(jsii.String("StringEquals"), map[string]any{"aws:ResourceOrgID": h.props.OrganizationID})
+	return grant
 }

@@ -26,8 +26,9 @@ type functionProps struct {
 	concurrency int           // invocations at a time, at least 2; SQS holds back the rest
 	environment []any         // Env structs, with the tags of internal/config
 	grants      []awsiam.PolicyStatement
-	heartbeat   time.Duration // a run succeeds at least this often, or something is wrong
+	heartbeat   time.Duration // a run succeeds at least this often, or something is wrong; zero: it may never run
 	goesOn      bool          // sends what it has no time left for to its own queue
+	queueName   string        // of the queue that people send to; empty: made by CloudFormation
 }
 
 // function is a Go function behind its queue.
@@ -103,7 +104,12 @@ func (f *function) queues() {
 		EnforceSSL:      jsii.Bool(true),
 		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)), // the most that SQS offers
 	})
+	var name *string
+	if f.queueName != "" {
+		name = jsii.String(f.queueName)
+	}
 	f.queue = awssqs.NewQueue(f.scope, jsii.String("Queue"), &awssqs.QueueProps{
+		QueueName:         name,
 		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
 		VisibilityTimeout: seconds(visibilityFactor*f.timeout + f.window),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/internal/approval"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
@@ -30,13 +31,18 @@ func functionsOf(tpl template) []string {
 }
 
 func TestEveryFunctionIsDeployed(t *testing.T) {
-	if got, want := functionsOf(smallTemplates()["EksSteward"]), []string{"ClusterCheck", "Dispatch", "EtcdSize", "Notify"}; !slices.Equal(got, want) {
+	if got, want := functionsOf(smallTemplates()["EksSteward"]), []string{"ClusterCheck", "Dispatch", "EtcdSize", "Notify", "SecretsEncryption"}; !slices.Equal(got, want) {
 		t.Errorf("functions are %v, want %v", got, want)
+	}
+	for name, templates := range map[string]map[string]template{"approve": approvingTemplates(), "enforce": fullTemplates()} {
+		if got, want := functionsOf(templates["EksSteward"]), []string{"Approve", "ClusterCheck", "Dispatch", "EtcdSize", "Notify", "SecretsEncryption"}; !slices.Equal(got, want) {
+			t.Errorf("with the mode %s functions are %v, want %v", name, got, want)
+		}
 	}
 }
 
 func TestQueueAndSourceGiveAFunctionItsTime(t *testing.T) {
-	tpl := smallTemplates()["EksSteward"]
+	tpl := fullTemplates()["EksSteward"]
 	queues, sources := tpl.of("AWS::SQS::Queue"), tpl.of("AWS::Lambda::EventSourceMapping")
 	for _, name := range functionsOf(tpl) {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +111,7 @@ func TestOnlyClusterCheckNeedsMoreMemory(t *testing.T) {
 
 func TestAlarmsSayHowLongTheyWaited(t *testing.T) {
 	alarms := smallTemplates()["EksSteward"].of("AWS::CloudWatch::Alarm")
-	for function, interval := range map[string]string{"Dispatch": "5 minutes", "EtcdSize": "60 minutes", "ClusterCheck": "24 hours"} {
+	for function, interval := range map[string]string{"Dispatch": "5 minutes", "EtcdSize": "60 minutes", "ClusterCheck": "24 hours", "SecretsEncryption": "24 hours"} {
 		if said := text(alarms[function+"DeadManAlarm"].Properties["AlarmDescription"]); !strings.Contains(said, "two intervals of "+interval+":") {
 			t.Errorf("%s: %s", function, said)
 		}
@@ -184,6 +190,107 @@ func TestReadersAreTrustedAndTrust(t *testing.T) {
 	}
 }
 
+// The role that writes can be taken on by the one function that it trusts.
+func TestOnlySecretsEncryptionIsTheWriter(t *testing.T) {
+	for name, templates := range map[string]map[string]template{"report": smallTemplates(), "approve": approvingTemplates(), "enforce": fullTemplates()} {
+		t.Run(name, func(t *testing.T) {
+			writer, made := templates[memberStack].of("AWS::IAM::Role")["EncryptionWriter"]
+			if made != (name != "report") {
+				t.Fatalf("there is a writer: %t", made)
+			}
+			trusted := ""
+			for _, s := range statements(writer.Properties["AssumeRolePolicyDocument"]) {
+				trusted += principal(s) + condition(s)
+			}
+			if made && !strings.HasPrefix(trusted, "AWS arn:${Partition}:iam::111122223333:root if aws:PrincipalArn ArnEquals [arn:${Partition}:iam::111122223333:role/steward-secretsencryption]") {
+				t.Errorf("the writer trusts %s", trusted)
+			}
+			for id, r := range templates["EksSteward"].of("AWS::IAM::Role") {
+				takesOn := slices.ContainsFunc(granted(r), func(s map[string]any) bool {
+					return slices.ContainsFunc(texts(s["Resource"]), func(on string) bool { return strings.HasSuffix(on, ":role/steward-encryption-writer") })
+				})
+				if want := made && id == "SecretsEncryptionRole"; takesOn != want {
+					t.Errorf("%s takes on the writer: %t, want %t", id, takesOn, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAnAccountGetsItsWriterOnce(t *testing.T) {
+	var stacks []string
+	for stack, tpl := range fullTemplates() {
+		if _, ok := tpl.of("AWS::IAM::Role")["EncryptionWriter"]; ok {
+			stacks = append(stacks, stack)
+		}
+	}
+	slices.Sort(stacks)
+	if want := []string{memberStack, "EksStewardMember-444455556666-eu-west-1"}; !slices.Equal(stacks, want) {
+		t.Errorf("writers are in %v, want %v", stacks, want)
+	}
+}
+
+// People set the switch: a deployment must not set it back.
+func TestTheKillSwitchIsOffUntilSomebodySetsIt(t *testing.T) {
+	for name, templates := range map[string]map[string]template{"report": smallTemplates(), "approve": approvingTemplates(), "enforce": fullTemplates()} {
+		p := templates["EksSteward"].one(t, "AWS::SSM::Parameter").Properties
+		if p["Name"] != "/eks-steward/kill-switch" || p["Value"] != "off" || p["Type"] != "String" {
+			t.Errorf("with the mode %s the switch is %v", name, p)
+		}
+		if told := at(templates["EksSteward"].of("AWS::Lambda::Function")["SecretsEncryptionFunction"].Properties["Environment"], "Variables", "STEWARD_KILL_SWITCH"); told != p["Name"] {
+			t.Errorf("with the mode %s secretsencryption reads %v", name, told)
+		}
+	}
+}
+
+// Each function goes by the deployment's bound, whatever the run-time file says.
+func TestFunctionsKnowTheHighestMode(t *testing.T) {
+	for mode, templates := range map[string]map[string]template{"report": smallTemplates(), "approve": approvingTemplates(), "enforce": fullTemplates()} {
+		guard := "report"
+		if mode == "enforce" {
+			guard = "enforce"
+		}
+		for function, want := range map[string]map[string]string{
+			"SecretsEncryption": {"STEWARD_MAX_MODE": mode, "STEWARD_MAX_MODE_KEY_GUARD": guard},
+			"Dispatch":          {"STEWARD_MAX_MODE_SECRETS_ENCRYPTION": mode, "STEWARD_MAX_MODE_KEY_GUARD": guard},
+		} {
+			variables := at(templates["EksSteward"].of("AWS::Lambda::Function")[function+"Function"].Properties["Environment"], "Variables")
+			for key, value := range want {
+				if got := at(variables, key); got != value {
+					t.Errorf("with the mode %s %s has %s %v, want %s", mode, function, key, got, value)
+				}
+			}
+		}
+	}
+}
+
+// The command line finds the queue by its name, and only Slack needs an address.
+func TestApprovalsComeByAQueueAndByAnAddressThatSomebodyAskedFor(t *testing.T) {
+	for name, templates := range map[string]map[string]template{"approve": approvingTemplates(), "enforce": fullTemplates()} {
+		tpl := templates["EksSteward"]
+		if got := tpl.of("AWS::SQS::Queue")["ApproveQueue"].Properties["QueueName"]; got != approval.QueueName {
+			t.Errorf("%s: the queue is named %v, the command line sends to %s", name, got, approval.QueueName)
+		}
+		if urls := len(tpl.of("AWS::Lambda::Url")); urls != map[string]int{"approve": 0, "enforce": 1}[name] {
+			t.Errorf("%s: there are %d addresses", name, urls)
+		}
+	}
+	tpl := fullTemplates()["EksSteward"]
+	if to := text(tpl.one(t, "AWS::Lambda::Url").Properties["TargetFunctionArn"]); to != "<ApproveFunction.Arn>" {
+		t.Errorf("the address is that of %s", to)
+	}
+	var may []string
+	for _, p := range tpl.of("AWS::Lambda::Permission") {
+		if by := p.Properties; text(by["FunctionName"]) == "<ApproveFunction.Arn>" && (by["FunctionUrlAuthType"] == "NONE" || by["InvokedViaFunctionUrl"] == true) {
+			may = append(may, fmt.Sprint(by["Action"], " for ", by["Principal"]))
+		}
+	}
+	slices.Sort(may)
+	if want := []string{"lambda:InvokeFunction for *", "lambda:InvokeFunctionUrl for *"}; !slices.Equal(may, want) || len(tpl.of("AWS::Lambda::Permission")) != len(want) {
+		t.Errorf("by the address may come %v, want %v and nothing else", may, want)
+	}
+}
+
 // What a run of clustercheck has no time left for goes on in its own queue, and
 // nobody else's.
 func TestClusterCheckSendsToItsOwnQueueOnly(t *testing.T) {
@@ -203,6 +310,8 @@ func TestClusterCheckSendsToItsOwnQueueOnly(t *testing.T) {
 func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
 	ofHub := asJSON(t, events.Findings)
 	ofHub["account"] = []any{map[string]any{"Ref": "AWS::AccountId"}}
+	encryption := asJSON(t, events.EncryptionFindings)
+	encryption["account"] = ofHub["account"]
 	for name, tt := range map[string]struct {
 		stack   string
 		rule    string
@@ -214,6 +323,9 @@ func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
 		"calls that change clusters wake clustercheck": {"EksSteward", "ClusterCheckCalls", "<Bus>", asJSON(t, events.ClusterCheckCalls), "<ClusterCheckQueue.Arn>"},
 		"the health of add-ons wakes clustercheck":     {"EksSteward", "ClusterCheckAddons", "<Bus>", asJSON(t, events.AddonHealthEvents), "<ClusterCheckQueue.Arn>"},
 		"AWS Health wakes clustercheck":                {"EksSteward", "ClusterCheckHealth", "<Bus>", asJSON(t, events.HealthEvents), "<ClusterCheckQueue.Arn>"},
+		"calls after which a cluster may need a key":   {"EksSteward", "SecretsEncryptionCalls", "<Bus>", asJSON(t, events.SecretsEncryptionCalls), "<SecretsEncryptionQueue.Arn>"},
+		"calls that hurt or heal a key are looked at":  {"EksSteward", "SecretsEncryptionKeys", "<Bus>", asJSON(t, events.KMSCalls), "<SecretsEncryptionQueue.Arn>"},
+		"our own findings about the keys of clusters":  {"EksSteward", "SecretsEncryptionFindings", "<Bus>", encryption, "<SecretsEncryptionQueue.Arn>"},
 		"findings of the hub's account wake notify":    {"EksSteward", "NotifyFindings", "<Bus>", ofHub, "<NotifyQueue.Arn>"},
 		"EKS calls go to the hub":                      {memberStack, "EKSCalls", "", asJSON(t, events.EKSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
 		"KMS calls go to the hub":                      {memberStack, "KMSCalls", "", asJSON(t, events.KMSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
@@ -258,6 +370,7 @@ func TestQueuesTakeFromTheirRule(t *testing.T) {
 	tpl := smallTemplates()["EksSteward"]
 	for rule, function := range map[string]string{
 		"EtcdSizeCalls": "EtcdSize", "ClusterCheckCalls": "ClusterCheck", "ClusterCheckAddons": "ClusterCheck", "ClusterCheckHealth": "ClusterCheck", "NotifyFindings": "Notify",
+		"SecretsEncryptionCalls": "SecretsEncryption", "SecretsEncryptionKeys": "SecretsEncryption", "SecretsEncryptionFindings": "SecretsEncryption",
 	} {
 		target := tpl.of("AWS::Events::Rule")[rule].Properties["Targets"].([]any)[0]
 		if dead := text(at(target, "DeadLetterConfig", "Arn")); dead != "<"+function+"DeadLetters.Arn>" {
@@ -327,6 +440,9 @@ func TestEnvironmentIsWhatTheFunctionLoads(t *testing.T) {
 		"EtcdSize":     loads[config.EtcdSizeEnv],
 		"ClusterCheck": loads[config.ClusterCheckEnv],
 		"Notify":       loads[config.NotifyEnv],
+
+		"SecretsEncryption": loads[config.SecretsEncryptionEnv],
+		"Approve":           loads[config.ApproveEnv],
 	} {
 		t.Run(name, func(t *testing.T) {
 			function := fullTemplates()["EksSteward"].of("AWS::Lambda::Function")[name+"Function"]
@@ -374,7 +490,7 @@ func deployed(value string) string {
 		return "arn:aws:events:eu-west-1:111122223333:event-bus/eks-steward"
 	case "<Findings>":
 		return "arn:aws:sns:eu-west-1:111122223333:example"
-	case "<EtcdSizeQueue>", "<ClusterCheckQueue>", "<NotifyQueue>":
+	case "<EtcdSizeQueue>", "<ClusterCheckQueue>", "<SecretsEncryptionQueue>", "<ApproveQueue>", "<NotifyQueue>":
 		return "https://sqs.eu-west-1.amazonaws.com/111122223333/example"
 	}
 	return value

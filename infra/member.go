@@ -18,6 +18,9 @@ type MemberProps struct {
 	// Reader makes the role steward-reader. A role belongs to the whole account:
 	// set it in one region, and not where the target names a role of yours.
 	Reader bool
+	// EncryptionWriter makes the role steward-encryption-writer, which may put these
+	// keys on clusters. It too belongs to the whole account. Nil: no role writes.
+	EncryptionWriter *SecretsEncryption
 }
 
 // NewMember adds to a stack what an account and region needs to be watched. It
@@ -29,40 +32,88 @@ func NewMember(scope constructs.Construct, id string, props *MemberProps) constr
 	if props.Reader {
 		newReader(member, props)
 	}
+	if props.EncryptionWriter != nil {
+		newEncryptionWriter(member, props)
+	}
 	return member
 }
 
 // newReader makes the role that reads this account. It trusts the functions
 // that read clusters and nothing else of the hub's account.
 func newReader(scope constructs.Construct, props *MemberProps) {
-	// The account is the principal and the role a condition: IAM would bind a
-	// role named as principal to its unique id, so it had to exist before this
-	// one, and a hub deployed anew would be locked out.
-	conditions := map[string]any{"ArnEquals": map[string]any{"aws:PrincipalArn": []any{
-		iamARN(props.Hub.Account, "role/"+functionRole("etcdsize")),
-		iamARN(props.Hub.Account, "role/"+functionRole("clustercheck")),
-	}}}
-	if props.OrganizationID != "" {
-		conditions["StringEquals"] = map[string]any{"aws:PrincipalOrgID": props.OrganizationID}
-	}
-	hub := awsiam.NewArnPrincipal(jsii.String(iamARN(props.Hub.Account, "root")))
 	statements := reading()
 	awsiam.NewRole(scope, jsii.String("Reader"), &awsiam.RoleProps{
 		RoleName:    jsii.String(config.ReaderRole),
 		Description: jsii.String("Lets eks-steward read the EKS clusters of this account"),
-		AssumedBy:   hub.WithConditions(&conditions),
+		AssumedBy:   functionsOf(props, "etcdsize", "clustercheck", "secretsencryption"),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{
 			"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
 		},
 	})
 }
 
-// reading is all that the reader role may do. Packages awsfleet and
-// awsfleet/snapshot list the calls.
-func reading() []awsiam.PolicyStatement {
-	account := func(kind string) []*string {
-		return []*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":" + kind + "/*")}
+// functionsOf are functions of the hub as those who take on a role.
+func functionsOf(props *MemberProps, names ...string) awsiam.PrincipalBase {
+	var roles []any
+	for _, name := range names {
+		roles = append(roles, iamARN(props.Hub.Account, "role/"+functionRole(name)))
 	}
+	// The account is the principal and the role a condition: IAM would bind a
+	// role named as principal to its unique id, so it had to exist before this
+	// one, and a hub deployed anew would be locked out.
+	conditions := map[string]any{"ArnEquals": map[string]any{"aws:PrincipalArn": roles}}
+	if props.OrganizationID != "" {
+		conditions["StringEquals"] = map[string]any{"aws:PrincipalOrgID": props.OrganizationID}
+	}
+	return awsiam.NewArnPrincipal(jsii.String(iamARN(props.Hub.Account, "root"))).WithConditions(&conditions)
+}
+
+// newEncryptionWriter makes the role that puts keys on clusters. It trusts the one
+// function that does, and knows no key but those of the deployment.
+func newEncryptionWriter(scope constructs.Construct, props *MemberProps) {
+	statements := writingKeys(props.EncryptionWriter)
+	awsiam.NewRole(scope, jsii.String("EncryptionWriter"), &awsiam.RoleProps{
+		RoleName:    jsii.String(config.EncryptionWriterRole),
+		Description: jsii.String("Lets eks-steward put a key on the EKS clusters of this account"),
+		AssumedBy:   functionsOf(props, "secretsencryption"),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{
+			"write": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
+		},
+	})
+}
+
+// writingKeys is all that the writer role may do.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+func writingKeys(may *SecretsEncryption) []awsiam.PolicyStatement {
+	keys := jsii.Strings(may.Keys...)
+	associate := allow(ofAccount("cluster"), "eks:AssociateEncryptionConfig")
+	const named = "eks:encryptionConfigProviderKeyArns"
+	// ForAllValues alone would let through a call that names no key.
+	associate.AddCondition(jsii.String("ForAllValues:StringEquals"), map[string]any{named: may.Keys})
+	associate.AddCondition(jsii.String("Null"), map[string]any{named: "false"})
+	if tag := may.Tag; tag != nil {
+		associate.AddCondition(jsii.String("StringEquals"), map[string]any{"aws:ResourceTag/" + tag.Key: tag.Value})
+	}
+	statements := []awsiam.PolicyStatement{
+		associate,
+		// EKS asks KMS as the caller whether the key will do, and makes its own grant.
+		// AWS does not say which conditions such a call meets, so the keys are the bound.
+		allow(*keys, "kms:DescribeKey", "kms:CreateGrant"),
+	}
+	if may.KeyGuard {
+		statements = append(statements, allow(*keys, "kms:CancelKeyDeletion", "kms:EnableKey"))
+	}
+	return statements
+}
+
+// ofAccount are all resources of EKS of a kind in this account, in any region.
+func ofAccount(kind string) []*string {
+	return []*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":" + kind + "/*")}
+}
+
+// reading is all that the reader role may do. Packages awsfleet,
+// awsfleet/snapshot and awsfleet/encryption list the calls.
+func reading() []awsiam.PolicyStatement {
 	return []awsiam.PolicyStatement{
 		// Names no cluster: it is how their names are found.
 		allow(anything(), "eks:ListClusters"),
@@ -73,16 +124,18 @@ func reading() []awsiam.PolicyStatement {
 		allow(anything(), "cloudwatch:GetMetricData"),
 		// Take no resource either (Service authorization reference, Amazon EC2,
 		// AWS KMS and Amazon Resource Group Tagging API).
-		allow(anything(), "ec2:DescribeSubnets", "kms:ListAliases", "tag:GetResources"),
-		allow(account("cluster"), "eks:DescribeCluster", "eks:ListNodegroups", "eks:ListAddons",
+		allow(anything(), "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId",
+			"kms:ListAliases", "tag:GetResources"),
+		allow(ofAccount("cluster"), "eks:DescribeCluster", "eks:ListNodegroups", "eks:ListAddons",
 			"eks:ListInsights", "eks:DescribeInsight", "eks:ListUpdates", "eks:DescribeUpdate"),
-		allow(account("nodegroup"), "eks:DescribeNodegroup"),
-		allow(account("addon"), "eks:DescribeAddon"),
+		allow(ofAccount("nodegroup"), "eks:DescribeNodegroup"),
+		allow(ofAccount("addon"), "eks:DescribeAddon"),
 		// Only where an API server refuses the role: whether it has an entry there.
-		allow(account("access-entry"), "eks:DescribeAccessEntry"),
+		allow(ofAccount("access-entry"), "eks:DescribeAccessEntry"),
 		// The key of a cluster may be another account's; the policy of the key has
 		// the last word there.
-		allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":kms:*:*:key/*")}, "kms:DescribeKey", "kms:GetKeyRotationStatus", "kms:ListResourceTags"),
+		allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":kms:*:*:key/*")}, "kms:DescribeKey", "kms:GetKeyRotationStatus",
+			"kms:GetKeyPolicy", "kms:ListGrants", "kms:ListResourceTags"),
 	}
 }
 

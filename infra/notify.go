@@ -24,8 +24,10 @@ func newNotify(h *hub) *function {
 	grants := []awsiam.PolicyStatement{h.grantRecords(), h.grantQueues(), allow([]*string{h.findings.TopicArn()}, "sns:Publish")}
 	if slack := h.props.Slack; slack != nil {
 		environment.SlackSecret = slack.SecretName
-		// Secrets Manager adds a hyphen and six characters to the name.
-		grants = append(grants, allow([]*string{jsii.String(arn("secretsmanager", "secret:"+slack.SecretName+"-??????"))}, "secretsmanager:GetSecretValue"))
+		if slack.Approvals != nil {
+			environment.SlackButtons = "on"
+		}
+		grants = append(grants, grantSecret(slack.SecretName))
 	}
 	f := h.add("Notify", functionProps{
 		name:        "notify",
@@ -38,12 +40,23 @@ func newNotify(h *hub) *function {
 		environment: []any{environment},
 		grants:      grants,
 	})
-	// Other accounts may put events on the bus, but only we tell people.
-	findings := fields(events.Findings)
-	findings["account"] = []any{awscdk.Aws_ACCOUNT_ID()}
-	h.on(f, "Findings", findings)
+	h.on(f, "Findings", ours(events.Findings))
 	h.every(f, "Canary", fmt.Sprintf("rate(%.0f hour)", canaryEvery.Hours()), canary())
 	return f
+}
+
+// ours narrows a pattern to what the hub itself put on the bus. Other accounts may
+// put events there, but only we say what was found.
+func ours(p events.Pattern) map[string]any {
+	narrowed := fields(p)
+	narrowed["account"] = []any{awscdk.Aws_ACCOUNT_ID()}
+	return narrowed
+}
+
+// grantSecret lets a function read a secret by its name, to which Secrets Manager
+// adds a hyphen and six characters.
+func grantSecret(name string) awsiam.PolicyStatement {
+	return allow([]*string{jsii.String(arn("secretsmanager", "secret:"+name+"-??????"))}, "secretsmanager:GetSecretValue")
 }
 
 // canaryEvery is how often notify is woken although nothing happened: without

@@ -20,7 +20,8 @@ const (
 	metricFailed    = "Failed"
 )
 
-// watch adds the two alarms that every function has.
+// watch adds the two alarms that a function has. One that only people wake may
+// stand still for months: nothing follows from its silence.
 func (h *hub) watch(f *function) {
 	h.alarm(f, "DeadLettersAlarm", &awscloudwatch.CfnAlarmProps{
 		AlarmDescription: jsii.String(fmt.Sprintf("Messages to %s were given up: see the dead-letter queue, docs/runbooks/%s.md", f.name, f.name)),
@@ -30,6 +31,9 @@ func (h *hub) watch(f *function) {
 		ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(0),
 		TreatMissingData: jsii.String("notBreaching"), // SQS says nothing of a queue that is never used
 	})
+	if f.heartbeat == 0 {
+		return
+	}
 	h.alarm(f, "DeadManAlarm", &awscloudwatch.CfnAlarmProps{
 		AlarmDescription: jsii.String(fmt.Sprintf("%s has had no successful run in two intervals of %s: nobody is watching, docs/runbooks/%s.md", f.name, plainly(f.heartbeat), f.name)),
 		Namespace:        jsii.String(metricNamespace), MetricName: jsii.String(metricSucceeded),

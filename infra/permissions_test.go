@@ -18,6 +18,22 @@ func TestAnOrganisationMayDoWhatTheGoldenSays(t *testing.T) {
 	golden(t, "roles-organization.golden", roles(fullTemplates()["EksSteward"])+roles(fullTemplates()[memberStack]))
 }
 
+// In between: what a plan that somebody approved needs, and nothing that enforce
+// does not.
+func TestWithApprovalsRolesMayDoWhatTheGoldenSays(t *testing.T) {
+	golden(t, "roles-approve.golden", roles(approvingTemplates()["EksSteward"])+roles(approvingTemplates()[memberStack]))
+}
+
+func TestEnforceNeedsNoRightThatApproveDoesNot(t *testing.T) {
+	p := approving()
+	p.MaxMode.SecretsEncryption = "enforce"
+	for stack, tpl := range synthesize(p) {
+		if got, want := roles(tpl), roles(approvingTemplates()[stack]); got != want {
+			t.Errorf("%s:\n%s", stack, difference(want, got))
+		}
+	}
+}
+
 func roles(tpl template) string {
 	var b strings.Builder
 	all := tpl.of("AWS::IAM::Role")
@@ -79,7 +95,7 @@ func condition(s map[string]any) string {
 // everyTemplate visits each stack of both deployments.
 func everyTemplate(t *testing.T, visit func(t *testing.T, tpl template)) {
 	t.Helper()
-	for name, templates := range map[string]map[string]template{"small": smallTemplates(), "full": fullTemplates()} {
+	for name, templates := range map[string]map[string]template{"small": smallTemplates(), "approving": approvingTemplates(), "full": fullTemplates()} {
 		for stack, tpl := range templates {
 			t.Run(name+"/"+stack, func(t *testing.T) { visit(t, tpl) })
 		}
@@ -87,23 +103,64 @@ func everyTemplate(t *testing.T, visit func(t *testing.T, tpl template)) {
 }
 
 func TestInModeReportNoRoleWritesToClustersKeysOrMachines(t *testing.T) {
-	everyTemplate(t, func(t *testing.T, tpl template) {
+	if got := writes(smallTemplates()); len(got) != 0 {
+		t.Errorf("these may be done: %q", got)
+	}
+}
+
+// Above report there is one role that writes, one call that it makes, and no key
+// but those of the deployment.
+func TestAboveReportOnlyTheWriterWritesAndOnlyWithTheKeysOfTheDeployment(t *testing.T) {
+	const (
+		cluster = "arn:${Partition}:eks:*:${AccountId}:cluster/*"
+		named   = "eks:encryptionConfigProviderKeyArns"
+	)
+	both := secretsKey + " " + otherKey
+	for name, tt := range map[string]struct {
+		templates map[string]template
+		want      []string
+	}{
+		"approve": {approvingTemplates(), []string{
+			"EncryptionWriter eks:AssociateEncryptionConfig " + cluster + " if " + named + " ForAllValues:StringEquals [" + secretsKey + "] and " + named + " Null [false]",
+			"EncryptionWriter kms:CreateGrant " + secretsKey,
+		}},
+		"enforce, with a tag and the guard of keys": {fullTemplates(), []string{
+			"EncryptionWriter eks:AssociateEncryptionConfig " + cluster + " if " + named + " ForAllValues:StringEquals [" + both + "] and " + named +
+				" Null [false] and aws:ResourceTag/tier StringEquals [payments]",
+			"EncryptionWriter kms:CancelKeyDeletion " + both,
+			"EncryptionWriter kms:CreateGrant " + both,
+			"EncryptionWriter kms:EnableKey " + both,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := writes(tt.templates); !slices.Equal(got, tt.want) {
+				t.Errorf("these may be done:\n%s\nwanted:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+// writes are the actions of all stacks that change clusters, keys or machines.
+func writes(templates map[string]template) []string {
+	found := map[string]bool{}
+	for _, tpl := range templates {
 		for id, r := range tpl.of("AWS::IAM::Role") {
 			for _, s := range granted(r) {
 				for _, action := range texts(s["Action"]) {
 					service, verb, _ := strings.Cut(action, ":")
 					reads := strings.HasPrefix(verb, "List") || strings.HasPrefix(verb, "Describe") || strings.HasPrefix(verb, "Get")
 					if slices.Contains([]string{"eks", "kms", "ec2"}, service) && !reads {
-						t.Errorf("%s holds %s", id, action)
+						found[id+" "+action+" "+strings.Join(texts(s["Resource"]), " ")+condition(s)] = true
 					}
 				}
 			}
 		}
-	})
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 func TestOnlyActionsThatTakeNothingElseAreGrantedOnEverything(t *testing.T) {
-	nothingElse := []string{"eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions", "cloudwatch:GetMetricData", "ec2:DescribeSubnets", "kms:ListAliases", "tag:GetResources"}
+	nothingElse := []string{"eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions", "cloudwatch:GetMetricData", "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "kms:ListAliases", "tag:GetResources"}
 	everyTemplate(t, func(t *testing.T, tpl template) {
 		for id, r := range tpl.of("AWS::IAM::Role") {
 			if r.Properties["ManagedPolicyArns"] != nil {

@@ -34,6 +34,9 @@ type Props struct {
 	OrganizationID string `json:"organizationId"`
 	// MaxMode bounds by capability what the run-time file can ask for.
 	MaxMode MaxMode `json:"maxMode"`
+	// SecretsEncryption says what may be written where MaxMode.SecretsEncryption is
+	// above report, and has no use else.
+	SecretsEncryption SecretsEncryption `json:"secretsEncryption"`
 	// Schedules are the beats of the product.
 	Schedules Schedules `json:"schedules"`
 	// RetentionDays is how long logs and the archive of the bus are kept: a
@@ -73,6 +76,23 @@ type MaxMode struct {
 	NodegroupRollout  string `json:"nodegroupRollout"`
 }
 
+// SecretsEncryption bounds the role that puts keys on clusters.
+type SecretsEncryption struct {
+	// Keys are the ARNs of the KMS keys that may be put on a cluster: those of all
+	// accounts and regions.
+	Keys []string `json:"keys"`
+	// Tag is what a cluster must have for a key to be put on it. Left out, any may.
+	Tag *Tag `json:"tag"`
+	// KeyGuard lets the deletion of Keys be cancelled, and disabled ones be enabled.
+	KeyGuard bool `json:"keyGuard"`
+}
+
+// Tag is a tag of a cluster.
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
 // Schedules are expressions of EventBridge Scheduler: rate(50 minutes), or
 // cron(7 * * * ? *) in the time zone.
 type Schedules struct {
@@ -93,6 +113,29 @@ type Recipients struct {
 // is a password, so no template and no context ever holds it.
 type Slack struct {
 	SecretName string `json:"secretName"`
+	// Approvals opens an address by which Slack sends who pressed a button of a
+	// plan. Left out, plans are approved on the command line only.
+	Approvals *SlackApprovals `json:"approvals"`
+}
+
+// SlackApprovals say whose presses count.
+type SlackApprovals struct {
+	// SigningSecretName names the secret in Secrets Manager whose value is the
+	// signing secret of the Slack app. As with the address, only its name is here.
+	SigningSecretName string   `json:"signingSecretName"`
+	Team              string   `json:"team"`  // id of the workspace, such as T0123ABCD
+	Users             []string `json:"users"` // ids of those who may approve, such as U0123ABCD
+}
+
+// writesKeys tells whether a key may be put on a cluster at all.
+func (p Props) writesKeys() bool { return p.MaxMode.SecretsEncryption != config.Report }
+
+// keyGuard is the highest mode of the guard of keys.
+func (p Props) keyGuard() string {
+	if p.SecretsEncryption.KeyGuard {
+		return config.Enforce
+	}
+	return config.Report
 }
 
 // Architectures of the functions.
@@ -109,8 +152,8 @@ func (p Props) withDefaults() Props {
 			*s = value
 		}
 	}
-	set(&p.MaxMode.SecretsEncryption, report)
-	set(&p.MaxMode.NodegroupRollout, report)
+	set(&p.MaxMode.SecretsEncryption, config.Report)
+	set(&p.MaxMode.NodegroupRollout, config.Report)
 	set(&p.Schedules.Hourly, "rate(1 hour)")
 	set(&p.Schedules.FiveMinutes, "rate(5 minutes)")
 	set(&p.Schedules.Daily, "cron(17 6 * * ? *)")
@@ -131,12 +174,23 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const maxAccounts = 100
 
-// The grammars of what AWS gives out.
+// maxKeys bounds the keys in the policy of the writer role, where each stands
+// three times, for the same reason.
+const maxKeys = 30
+
+// The grammars of what AWS and Slack give out.
 var (
 	accountID    = regexp.MustCompile(`^[0-9]{12}$`)
 	organization = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 	roleARN      = regexp.MustCompile(`^arn:([a-z-]+):iam::([0-9]{12}):role/[A-Za-z0-9/_+=,.@-]{1,512}$`)
 	secretName   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+	keyARN       = regexp.MustCompile(`^arn:([a-z-]+):kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,128}$`)
+	tagKey       = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]{1,128}$`)
+	tagValue     = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]{0,256}$`)
+
+	signingSecret = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	slackTeam     = regexp.MustCompile(`^T[A-Z0-9]{1,39}$`)
+	slackUser     = regexp.MustCompile(`^[UW][A-Z0-9]{1,39}$`)
 )
 
 // Validate says everything that is wrong with p, each in a sentence that begins
@@ -148,15 +202,15 @@ func (p Props) Validate() error {
 	v.targets(p)
 	v.demand(p.OrganizationID == "" || organization.MatchString(p.OrganizationID),
 		"organizationId", p.OrganizationID, "an id like o-a1b2c3d4e5")
-	v.mode("maxMode.secretsEncryption", p.MaxMode.SecretsEncryption)
-	v.mode("maxMode.nodegroupRollout", p.MaxMode.NodegroupRollout)
+	v.mode("maxMode.secretsEncryption", p.MaxMode.SecretsEncryption, config.Modes)
+	v.mode("maxMode.nodegroupRollout", p.MaxMode.NodegroupRollout, []string{config.Report})
+	v.secretsEncryption(p)
 	v.schedules(p.Schedules)
 	v.demand(slices.Contains(retentions, p.RetentionDays), "retentionDays", p.RetentionDays, fmt.Sprintf("one of %d days", retentions))
 	v.addresses("recipients.findings", p.Recipients.Findings)
 	v.addresses("recipients.alarms", p.Recipients.Alarms)
 	if p.Slack != nil {
-		v.demand(secretName.MatchString(p.Slack.SecretName), "slack.secretName", redact(p.Slack.SecretName),
-			"the name of the secret in Secrets Manager that holds the webhook's address")
+		v.slack(*p.Slack, p.writesKeys())
 	}
 	v.demand(slices.Contains([]string{archARM, archX86, archHost}, p.Architecture), "architecture", p.Architecture, "arm64, x86_64 or host")
 	return errors.Join(v.failures...)
@@ -233,18 +287,56 @@ func (v *verdict) targets(p Props) {
 	}
 }
 
-// report is the only mode of this version.
-const report = "report"
-
 // mode refuses what nothing in the deployment could keep: a stack that says
 // "enforce" and has no function that writes would deceive.
-func (v *verdict) mode(path, mode string) {
-	switch mode {
-	case report:
-	case "approve", "enforce":
-		v.demand(false, path, mode, "report: this version deploys no function that writes to a cluster")
-	default:
-		v.demand(false, path, mode, "report, approve or enforce")
+func (v *verdict) mode(path, mode string, kept []string) {
+	want := "report, approve or enforce"
+	if slices.Contains(config.Modes, mode) {
+		want = "report: this version deploys no function that writes there"
+	}
+	v.demand(slices.Contains(kept, mode), path, mode, want)
+}
+
+// secretsEncryption has the role that puts keys on clusters and what it may do
+// go together.
+func (v *verdict) secretsEncryption(p Props) {
+	s := p.SecretsEncryption
+	if !p.writesKeys() {
+		const why = "it left out while maxMode.secretsEncryption is report, since nothing writes then"
+		v.demand(len(s.Keys) == 0, "secretsEncryption.keys", s.Keys, why)
+		v.demand(s.Tag == nil, "secretsEncryption.tag", s.Tag, why)
+		v.demand(!s.KeyGuard, "secretsEncryption.keyGuard", s.KeyGuard, why)
+		return
+	}
+	v.demand(len(s.Keys) > 0 && len(s.Keys) <= maxKeys, "secretsEncryption.keys", s.Keys,
+		fmt.Sprintf("from 1 to %d ARNs of KMS keys, since maxMode.secretsEncryption is %s", maxKeys, p.MaxMode.SecretsEncryption))
+	for i, key := range s.Keys {
+		at := fmt.Sprintf("secretsEncryption.keys[%d]", i)
+		m := keyARN.FindStringSubmatch(key)
+		v.demand(m != nil && m[1] == config.Partition(p.Hub.Region), at, key, "the ARN of a KMS key of partition "+config.Partition(p.Hub.Region)+", not of an alias")
+		v.demand(!slices.Contains(s.Keys[:i], key), at, key, "each key once")
+	}
+	if s.Tag != nil {
+		v.demand(tagKey.MatchString(s.Tag.Key), "secretsEncryption.tag.key", s.Tag.Key, "the key of a tag")
+		v.demand(tagValue.MatchString(s.Tag.Value), "secretsEncryption.tag.value", s.Tag.Value, "the value of a tag")
+	}
+}
+
+func (v *verdict) slack(s Slack, plans bool) {
+	v.demand(secretName.MatchString(s.SecretName), "slack.secretName", redact(s.SecretName),
+		"the name of the secret in Secrets Manager that holds the webhook's address")
+	a := s.Approvals
+	if a == nil {
+		return
+	}
+	v.demand(plans, "slack.approvals", "set", "it left out while maxMode.secretsEncryption is report, since there are no plans then")
+	// The secret itself is as long and as plain as a name: 32 hexadecimal digits.
+	v.demand(secretName.MatchString(a.SigningSecretName) && !signingSecret.MatchString(a.SigningSecretName), "slack.approvals.signingSecretName", "something else",
+		"the name of the secret in Secrets Manager that holds the signing secret of the Slack app")
+	v.demand(slackTeam.MatchString(a.Team), "slack.approvals.team", a.Team, "the id of a workspace, such as T0123ABCD")
+	v.demand(len(a.Users) > 0, "slack.approvals.users", a.Users, "the id of at least one user, such as U0123ABCD")
+	for i, user := range a.Users {
+		v.demand(slackUser.MatchString(user), fmt.Sprintf("slack.approvals.users[%d]", i), user, "the id of a user, such as U0123ABCD")
 	}
 }
 

@@ -7,7 +7,6 @@
 package infra
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
@@ -39,12 +38,13 @@ func NewSteward(scope constructs.Construct, id string, props *Props) *Steward {
 	notify := newNotify(h)
 	etcdsize := newEtcdSize(h)
 	clustercheck := newClusterCheck(h)
-	newDispatch(h, etcdsize.queue, clustercheck.queue, notify.queue)
+	secretsencryption := newSecretsEncryption(h)
+	if h.props.writesKeys() {
+		newApprove(h, secretsencryption.queue)
+	}
+	newDispatch(h, etcdsize.queue, clustercheck.queue, secretsencryption.queue, notify.queue)
 
 	h.dashboard()
-	awscdk.NewCfnOutput(h.scope, jsii.String("ConfigurationBucket"), &awscdk.CfnOutputProps{
-		Value:       h.configuration.bucket.BucketName(),
-		Description: jsii.String("Upload the run-time file here as " + ConfigurationKey),
-	}).OverrideLogicalId(jsii.String("ConfigurationBucket"))
+	output(h, "ConfigurationBucket", "Upload the run-time file here as "+ConfigurationKey, *h.configuration.bucket.BucketName())
 	return &Steward{Construct: h.scope, Bus: h.bus, Findings: h.findings, Alarms: h.alarms, Configuration: h.configuration.bucket}
 }

@@ -54,6 +54,8 @@ const (
 	hubAccount   = "111122223333"
 	otherAccount = "444455556666"
 	memberStack  = "EksStewardMember-111122223333-eu-west-1"
+	secretsKey   = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+	otherKey     = "arn:aws:kms:us-east-1:444455556666:key/mrk-66666666777788889999000000000000"
 )
 
 // small is a hub that watches two accounts and sets nothing else.
@@ -72,7 +74,11 @@ func full() infra.Props {
 	p := small()
 	p.OrganizationID = "o-a1b2c3d4e5"
 	p.Targets[1].Role = "arn:aws:iam::444455556666:role/audit/eks-readers"
-	p.Slack = &infra.Slack{SecretName: "eks-steward/slack"}
+	p.Slack = &infra.Slack{SecretName: "eks-steward/slack", Approvals: &infra.SlackApprovals{
+		SigningSecretName: "eks-steward/slack-signing", Team: "T0123ABCD", Users: []string{"U0123ABCD", "U0123EFGH"},
+	}}
+	p.MaxMode.SecretsEncryption = "enforce"
+	p.SecretsEncryption = infra.SecretsEncryption{Keys: []string{secretsKey, otherKey}, Tag: &infra.Tag{Key: "tier", Value: "payments"}, KeyGuard: true}
 	p.Recipients = infra.Recipients{Findings: []string{"platform@example.com"}, Alarms: []string{"oncall@example.com"}}
 	p.RetentionDays = 90
 	p.RemoveData = true
@@ -80,8 +86,18 @@ func full() infra.Props {
 	return p
 }
 
+// approving is small, and lets plans be carried out that somebody approved.
+func approving() infra.Props {
+	p := small()
+	p.MaxMode.SecretsEncryption = "approve"
+	p.SecretsEncryption.Keys = []string{secretsKey}
+	return p
+}
+
 // Synthesizing costs seconds, so each deployment is made once.
 var (
+	approvingTemplates = sync.OnceValue(func() map[string]template { return synthesize(approving()) })
+
 	smallTemplates = sync.OnceValue(func() map[string]template { return synthesize(small()) })
 	fullTemplates  = sync.OnceValue(func() map[string]template { return synthesize(full()) })
 )
