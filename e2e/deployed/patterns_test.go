@@ -34,12 +34,12 @@ func envelopeOf(t *testing.T, raw []byte) envelope {
 
 // queues are all that a rule could send to.
 var queues = []string{
-	"DispatchQueue", "EtcdSizeQueue", "ClusterCheckQueue", "NotifyQueue",
-	"DispatchDeadLetters", "EtcdSizeDeadLetters", "ClusterCheckDeadLetters", "NotifyDeadLetters",
+	"DispatchQueue", "EtcdSizeQueue", "ClusterCheckQueue", "SecretsEncryptionQueue", "NotifyQueue",
+	"DispatchDeadLetters", "EtcdSizeDeadLetters", "ClusterCheckDeadLetters", "SecretsEncryptionDeadLetters", "NotifyDeadLetters",
 }
 
-// bothLook is where an event arrives that changes which clusters there are.
-const bothLook = "EtcdSizeQueue, ClusterCheckQueue"
+// allLook is where an event arrives that brings a new cluster.
+const allLook = "EtcdSizeQueue, ClusterCheckQueue, SecretsEncryptionQueue"
 
 // arrivals puts an event on a bus and names the queues it arrives in.
 func (p *product) arrivals(t *testing.T, from aws.Config, bus string, e envelope) string {
@@ -97,8 +97,8 @@ func TestNearMissesArriveNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	hit := envelopeOf(t, raw)
-	if got := steward.arrivals(t, steward.Config, "default", hit); got != bothLook {
-		t.Fatalf("the event that the others miss nearly arrives %s, want in %s", got, bothLook)
+	if got := steward.arrivals(t, steward.Config, "default", hit); got != allLook {
+		t.Fatalf("the event that the others miss nearly arrives %s, want in %s", got, allLook)
 	}
 	for name, change := range map[string]func(e *envelope, detail map[string]any){
 		"another source":             func(e *envelope, _ map[string]any) { e.Source = "aws.ecs" },
@@ -151,7 +151,7 @@ func TestAnotherAccountReachesTheReadersButNotNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	for event, want := range map[testevents.Case]string{
-		{Function: "etcdsize", Name: "CreateCluster"}: bothLook,
+		{Function: "etcdsize", Name: "CreateCluster"}: allLook,
 		{Function: "notify", Name: "finding-opened"}:  "nowhere",
 	} {
 		raw, err := testevents.Read(event.Function, event.Name)

@@ -16,6 +16,7 @@ import (
 	"github.com/eks-steward/eks-steward/e2e/deployed"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/slack"
+	"github.com/eks-steward/eks-steward/testevents"
 )
 
 // A permission is one action of one role on what one statement names.
@@ -35,6 +36,10 @@ var unused = []struct {
 	{permission{"steward-etcdsize", "sns:Publish", "Findings"}, "only when the ledger is out of reach: critical findings then go straight to the topic"},
 	{permission{"steward-clustercheck", "sns:Publish", "Findings"}, "likewise"},
 	{permission{"steward-clustercheck", "sqs:SendMessage", "ClusterCheckQueue"}, "only when a run is out of time"},
+	{permission{"steward-secretsencryption", "sqs:SendMessage", "SecretsEncryptionQueue"}, "likewise"},
+	{permission{"steward-secretsencryption", "events:PutEvents", "arn:aws:events:" + deployed.Region + ":" + deployed.Account + ":event-bus/eks-steward"}, "only when a key is hurt, which ../encryption shows"},
+	{permission{"steward-reader", "ec2:DescribeLaunchTemplateVersions", "*"}, "only where a nodegroup has a launch template"},
+	{permission{"steward-reader", "kms:GetKeyPolicy", "arn:aws:kms:*:*:key/*"}, "only where a key of the customer encrypts the volumes of nodes"},
 	{permission{"steward-reader", "eks:DescribeAccessEntry", "arn:aws:eks:*:" + deployed.Account + ":access-entry/*"}, "only when an API server refuses the role, which ../real shows"},
 }
 
@@ -108,8 +113,19 @@ func lifetime(t *testing.T, cluster string) {
 		Updates:    []sim.Update{{Version: "1.35", At: -time.Minute}},
 	})
 	steward.tick(t, "DispatchDaily")
+	steward.revoke(t, secretsKey)
 	steward.remove(cluster)
 	steward.call(t, "DeleteCluster", cluster)
+}
+
+// revoke tells that somebody took a grant from a key.
+func (p *product) revoke(t *testing.T, key string) {
+	t.Helper()
+	e := testevents.Case{Function: "secretsencryption", Name: "kms.RevokeGrant"}
+	if err := p.Happens(t.Context(), e, "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", key); err != nil {
+		t.Fatal(err)
+	}
+	p.drain(t)
 }
 
 // excepted says whether a permission is in the list of the unused.

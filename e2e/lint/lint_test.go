@@ -21,7 +21,9 @@ import (
 // one that sets what adds resources or widens a policy.
 var contexts = map[string]string{
 	"defaults": `"retentionDays": 30`,
-	"everything": `"slack": {"secretName": "eks-steward/slack"}, "organizationId": "o-a1b2c3d4e5", "removeData": true, ` +
+	"everything": `"slack": {"secretName": "eks-steward/slack", "approvals": {"signingSecretName": "eks-steward/slack-signing", "team": "T0123ABCD", "users": ["U0123ABCD"]}}, ` +
+		`"maxMode": {"secretsEncryption": "enforce"}, "secretsEncryption": {"keys": ["arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"], ` +
+		`"tag": {"key": "tier", "value": "payments"}, "keyGuard": true}, "organizationId": "o-a1b2c3d4e5", "removeData": true, ` +
 		`"recipients": {"findings": ["a@example.com"], "alarms": ["b@example.com"]}`,
 }
 
@@ -34,7 +36,7 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	},
 	{
 		"AwsSolutions-IAM5[Resource::*]", "Reader",
-		"eks:ListClusters, eks:DescribeClusterVersions, eks:DescribeAddonVersions, cloudwatch:GetMetricData, ec2:DescribeSubnets, kms:ListAliases and tag:GetResources take no resource (Service authorization reference). All of them only read.",
+		"eks:ListClusters, eks:DescribeClusterVersions, eks:DescribeAddonVersions, cloudwatch:GetMetricData, ec2:DescribeSubnets, ec2:DescribeLaunchTemplateVersions, ec2:GetEbsEncryptionByDefault, ec2:GetEbsDefaultKmsKeyId, kms:ListAliases and tag:GetResources take no resource (Service authorization reference). All of them only read.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:cluster/*]", "Reader",
@@ -50,7 +52,7 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:kms:*:*:key/*]", "Reader",
-		"The keys of clusters are not known at deployment, and may be of another account, whose key policy then decides. DescribeKey, GetKeyRotationStatus and ListResourceTags show no key material and use no key.",
+		"The keys of clusters are not known at deployment, and may be of another account, whose key policy then decides. DescribeKey, GetKeyRotationStatus, GetKeyPolicy, ListGrants and ListResourceTags show no key material and use no key.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:access-entry/*]", "Reader",
@@ -63,6 +65,18 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "ClusterCheckRole",
 		"Likewise.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "SecretsEncryptionRole",
+		"Likewise.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-encryption-writer]", "SecretsEncryptionRole",
+		"Likewise. The role is there only in accounts whose member stack made it, and writes only with the keys of the deployment.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:cluster/*]", "EncryptionWriter",
+		"Which clusters there will be is not known at deployment. eks:AssociateEncryptionConfig is held to the keys of the deployment by eks:encryptionConfigProviderKeyArns, and by a tag of the cluster where one is set.",
 	},
 }
 
