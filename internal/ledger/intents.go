@@ -23,13 +23,15 @@ type Intent struct {
 	Settled time.Time `json:"settled,omitzero"` // zero while nobody knows how it ended
 }
 
-// Begin sets down the next attempt at a resource of a plan. If the last one is
-// unsettled it returns that one and true: what it did must be found out, under
-// the same token, before anything else is tried.
-func (l *Ledger) Begin(ctx context.Context, plan, resource string) (i Intent, resumed bool, err error) {
+// Begin sets down the next attempt at a resource of a plan. after is the number of
+// the attempt that the caller knows to have ended, 0 for none. If there is a later
+// one, or that one has not ended, it returns that and true, and sets nothing down:
+// what it did must be found out, under the same token, before anything else is
+// tried.
+func (l *Ledger) Begin(ctx context.Context, plan, resource string, after int) (i Intent, resumed bool, err error) {
 	now := l.now()
 	err = revise(ctx, l, intentKey(plan, resource), unplaced, func(known *Intent) (*Intent, error) {
-		resumed = known != nil && known.Settled.IsZero()
+		resumed = known != nil && (known.Settled.IsZero() || known.Attempt > after)
 		if resumed {
 			i = *known
 			return known, nil

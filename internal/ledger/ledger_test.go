@@ -125,7 +125,7 @@ func TestFault_34_AnAnswerThatIsLostDoesNotLockTheWriterOut(t *testing.T) {
 	})
 	t.Run("20: an intent is resumed and not begun twice", func(t *testing.T) {
 		l := ledger.New(&answerLost{Store: store(t)}, clock)
-		i, resumed, err := l.Begin(t.Context(), "plan", "blue")
+		i, resumed, err := l.Begin(t.Context(), "plan", "blue", 0)
 		if err != nil || !resumed || i.Attempt != 1 {
 			t.Fatalf("attempt %d, resumed %v, %v; want 1, true", i.Attempt, resumed, err)
 		}
@@ -159,7 +159,7 @@ func TestFault_33_AClosedStoreIsNeverTakenForAnEmptyLedger(t *testing.T) {
 		"postpone":          func() error { return l.Postpone(ctx, ledger.FollowUp{ID: "a"}, now) },
 		"watch lists":       func() error { _, err := l.WatchLists(ctx); return err },
 		"configuration":     func() error { _, err := l.AcceptedConfig(ctx); return err },
-		"begin an intent":   func() error { _, _, err := l.Begin(ctx, "a", "b"); return err },
+		"begin an intent":   func() error { _, _, err := l.Begin(ctx, "a", "b", 0); return err },
 		"settle an intent":  func() error { return l.SettleIntent(ctx, ledger.Intent{Plan: "a", Resource: "b"}, "x") },
 		"accept a new file": func() error { return l.AcceptConfig(ctx, ledger.AcceptedConfig{JSON: json.RawMessage(`1`)}) },
 	} {

@@ -83,7 +83,6 @@ const (
 	successful = "successful"
 	failed     = "failed"
 	refused    = "refused"
-	overtaken  = "overtaken"
 )
 
 // Associate carries out a plan, in the order of docs/design/secretsencryption.md:
@@ -230,15 +229,14 @@ func (a attempt) wanted(ctx context.Context) (Outcome, error) {
 // call is the one write, behind its intent. last is the number of the attempt
 // that is known to have ended.
 func (a attempt) call(ctx context.Context, last int) (Outcome, error) {
-	i, resumed, err := a.Intents.Begin(ctx, a.Plan.Hash(), a.Plan.Cluster.String())
+	i, resumed, err := a.Intents.Begin(ctx, a.Plan.Hash(), a.Plan.Cluster.String(), last)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if i.Attempt != last+1 {
+	if !i.Settled.IsZero() {
 		// Another run made the attempt that was ours to make, and ended it, since
-		// before looked. This one must not become a second one.
-		out := blocked(Busy, "Another run was at the same plan.")
-		return out, a.Intents.SettleIntent(ctx, i, overtaken+": Two runs were at the plan at once; what became of the first was told by that one.")
+		// before looked.
+		return blocked(Busy, "Another run was at the same plan."), nil
 	}
 	if resumed {
 		if out, err := a.adopt(ctx, i); err != nil || out.Result != "" {

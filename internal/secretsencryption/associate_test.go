@@ -195,7 +195,7 @@ func TestFault_34_AnOldIntentIsHeldAgainstTheStateBeforeItIsGoneOnWith(t *testin
 	w := newWorld()
 	d, _ := deps(w)
 	p := order(w).Plan
-	i, _, err := d.Intents.Begin(t.Context(), p.Hash(), p.Cluster.String())
+	i, _, err := d.Intents.Begin(t.Context(), p.Hash(), p.Cluster.String(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

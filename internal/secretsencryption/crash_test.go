@@ -158,7 +158,7 @@ func TestFault_32_ARunThatIsOvertakenMakesNoCall(t *testing.T) {
 		t.Errorf("%d calls, %+v and %+v; want one call, refused, and the other run blocked as busy", w.calls, fast.out, slow.out)
 	}
 	w.answer = nil
-	if last := quiet(t, w, d); last.Result != secretsencryption.Failed || w.calls != 1 {
+	if last := quiet(t, w, d); last.Result != secretsencryption.Refused || w.calls != 1 {
 		t.Errorf("at last %+v after %d calls, want no second one", last, w.calls)
 	}
 }

@@ -74,7 +74,7 @@ type Writer interface {
 type Intents interface {
 	// Intent is the last attempt at a resource of a plan, or ledger.ErrAbsent.
 	Intent(ctx context.Context, plan, resource string) (ledger.Intent, error)
-	Begin(ctx context.Context, plan, resource string) (i ledger.Intent, resumed bool, err error)
+	Begin(ctx context.Context, plan, resource string, after int) (i ledger.Intent, resumed bool, err error)
 	SettleIntent(ctx context.Context, i ledger.Intent, outcome string) error
 }
 

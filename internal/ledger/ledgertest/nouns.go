@@ -440,9 +440,9 @@ func configuration(t *testing.T, s ledger.Store) {
 
 func intents(t *testing.T, s ledger.Store) {
 	l, clock := ledgerAt(s)
-	begin := func(want int, resumed bool) ledger.Intent {
+	begin := func(after, want int, resumed bool) ledger.Intent {
 		t.Helper()
-		i, again, err := l.Begin(t.Context(), "plan", "blue")
+		i, again, err := l.Begin(t.Context(), "plan", "blue", after)
 		ok(t, err)
 		same(t, "attempt", i.Attempt, want)
 		same(t, "resumed", again, resumed)
@@ -450,9 +450,9 @@ func intents(t *testing.T, s ledger.Store) {
 	}
 	_, err := l.Intent(t.Context(), "plan", "blue")
 	fails(t, "an attempt that nobody made", err, ledger.ErrAbsent)
-	first := begin(1, false)
+	first := begin(0, 1, false)
 	clock.forward(time.Hour)
-	resumed := begin(1, true)
+	resumed := begin(0, 1, true)
 	if !reflect.DeepEqual(resumed, first) {
 		t.Errorf("resumed %+v, want %+v", resumed, first)
 	}
@@ -461,10 +461,14 @@ func intents(t *testing.T, s ledger.Store) {
 	settled, err := l.Intent(t.Context(), "plan", "blue")
 	ok(t, err)
 	same(t, "outcome of the last attempt", settled.Outcome, "failed")
-	second := begin(2, false)
+	if late := begin(0, 1, true); late.Outcome != "failed" { // somebody else made it, and ended it
+		t.Errorf("who knows of no attempt is given %+v, want the one that failed", late)
+	}
+	second := begin(1, 2, false)
 	ok(t, l.SettleIntent(t.Context(), first, "late"))
-	begin(2, true)
-	other, _, err := l.Begin(t.Context(), "plan", "green")
+	begin(1, 2, true)
+	begin(2, 2, true)
+	other, _, err := l.Begin(t.Context(), "plan", "green", 0)
 	ok(t, err)
 	for _, token := range []string{first.Token, second.Token, other.Token} {
 		same(t, "length of a token", len(token), 64)
