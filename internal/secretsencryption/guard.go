@@ -73,7 +73,7 @@ func Guard(u KeyUse, c GuardCause, now time.Time) fleet.Finding {
 		Facts: append([]fleet.Fact{{Label: "Key", Value: u.ARN}}, c.facts()...),
 	}
 	switch {
-	case u.hurt(&f, now), u.unread(&f, c), u.ungranted(&f):
+	case u.hurt(&f, now), u.unread(&f, c), u.ungranted(&f, c):
 	default:
 		f.Outcome, f.Severity = fleet.Pass, fleet.Info
 		f.Title = "the key of " + u.Cluster.Name + " works"
@@ -178,10 +178,17 @@ func (u KeyUse) unread(f *fleet.Finding, c GuardCause) bool {
 var breaking = []string{"ScheduleKeyDeletion", "DisableKey", "DeleteImportedKeyMaterial", "DisconnectCustomKeyStore"}
 
 // ungranted fills in the finding of a key that works, but not for EKS.
-func (u KeyUse) ungranted(f *fleet.Finding) bool {
+//
+// What EKS's grant looks like is not documented, and services retire theirs all
+// the time, with every volume. So where nobody revoked one, a grant that is not
+// recognised is unknown and not lost.
+func (u KeyUse) ungranted(f *fleet.Finding, c GuardCause) bool {
+	why := u.Grant.Why()
 	switch {
 	case !u.Grant.Tried(), u.Grant.Known() && u.Grant.Value:
 		return false
+	case u.Grant.Known() && c.Call == "RetireGrant":
+		why = "none of the key's grants has the form that EKS is known to give its own"
 	case u.Grant.Known():
 		f.Cause, f.Title = "grant-revoked", "EKS may no longer use the key of "+u.Cluster.Name
 		f.Reason, f.Meaning = "EKS's grant on the key that encrypts the cluster's secrets is gone: it was revoked or retired.", keyLost
@@ -192,7 +199,7 @@ func (u KeyUse) ungranted(f *fleet.Finding) bool {
 	}
 	f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Warning, "grant-unread"
 	f.Title = "whether EKS may still use the key of " + u.Cluster.Name + " is unknown"
-	f.Reason = "A grant on the key was revoked or retired, and whether it was EKS's could not be told: " + strings.TrimRight(clip(u.Grant.Why()), ".") + "."
+	f.Reason = "A grant on the key was revoked or retired, and whether it was EKS's could not be told: " + strings.TrimRight(clip(why), ".") + "."
 	f.Meaning = "If it was, secrets cannot be read after the next restart of an API server, and the cluster is lost. Most grants that are retired are those of other services, and harmless."
 	f.Observed = "grants not known"
 	f.Remedy = numbered("See whether EKS has a grant: aws kms list-grants "+keyFlags(u.ARN)+".",

@@ -42,6 +42,7 @@ func TestGuard(t *testing.T) {
 		{"the grant of EKS is gone", "RevokeGrant", grant(false, nil), "fail critical grant-revoked"},
 		{"FAULT 61 a grant of another service was retired", "RetireGrant", grant(true, nil), "pass info "},
 		{"FAULT 61 a policy that changes nothing for the cluster", "PutKeyPolicy", func(*secretsencryption.KeyUse) {}, "pass info "},
+		{"FAULT 61 a grant was retired and none is recognised", "RetireGrant", grant(false, nil), "unknown warning grant-unread"},
 		{"FAULT 61 it cannot be told whose grant was retired", "RetireGrant", grant(false, refusal(fleet.Failed, "kms:ListGrants", "EKS has a grant on the key.")), "unknown warning grant-unread"},
 		{"grants that could be read in part prove nothing", "RetireGrant", grant(true, refusal(fleet.Throttled, "kms:ListGrants", "slow down")), "unknown warning grant-unread"},
 		{"FAULT 24 a key that was mended before anybody looked", "ScheduleKeyDeletion", func(*secretsencryption.KeyUse) {}, "pass info "},
