@@ -26,6 +26,8 @@ type GuardCause struct {
 	Call      string // such as ScheduleKeyDeletion; empty when nobody called: a daily look
 	Principal string // ARN; may be empty
 	At        time.Time
+	// Open is the cause of the open finding about the key; empty when none is.
+	Open string
 }
 
 // An Undo is a call of KMS that takes back what was done to a key.
@@ -73,7 +75,7 @@ func Guard(u KeyUse, c GuardCause, now time.Time) fleet.Finding {
 		Facts: append([]fleet.Fact{{Label: "Key", Value: u.ARN}}, c.facts()...),
 	}
 	switch {
-	case u.hurt(&f, now), u.unread(&f, c), u.ungranted(&f, c):
+	case u.hurt(&f, now), u.unread(&f, c), u.ungranted(&f, c), u.governed(&f, c):
 	default:
 		f.Outcome, f.Severity = fleet.Pass, fleet.Info
 		f.Title = "the key of " + u.Cluster.Name + " works"
@@ -174,6 +176,9 @@ func (u KeyUse) unread(f *fleet.Finding, c GuardCause) bool {
 	return true
 }
 
+// grantRevoked is the cause of a finding about EKS's grant.
+const grantRevoked = "grant-revoked"
+
 // breaking are the calls after which a key does not work.
 var breaking = []string{"ScheduleKeyDeletion", "DisableKey", "DeleteImportedKeyMaterial", "DisconnectCustomKeyStore"}
 
@@ -187,10 +192,10 @@ func (u KeyUse) ungranted(f *fleet.Finding, c GuardCause) bool {
 	switch {
 	case !u.Grant.Tried(), u.Grant.Known() && u.Grant.Value:
 		return false
-	case u.Grant.Known() && c.Call == "RetireGrant":
+	case u.Grant.Known() && c.Call != "RevokeGrant" && c.Open != grantRevoked:
 		why = "none of the key's grants has the form that EKS is known to give its own"
 	case u.Grant.Known():
-		f.Cause, f.Title = "grant-revoked", "EKS may no longer use the key of "+u.Cluster.Name
+		f.Cause, f.Title = grantRevoked, "EKS may no longer use the key of "+u.Cluster.Name
 		f.Reason, f.Meaning = "EKS's grant on the key that encrypts the cluster's secrets is gone: it was revoked or retired.", keyLost
 		f.Observed = "no grant of EKS"
 		f.Remedy = numbered("Open a support case at once: the grant was made by EKS, and nobody else can make it again.", save,
@@ -204,6 +209,21 @@ func (u KeyUse) ungranted(f *fleet.Finding, c GuardCause) bool {
 	f.Observed = "grants not known"
 	f.Remedy = numbered("See whether EKS has a grant: aws kms list-grants "+keyFlags(u.ARN)+".",
 		"See whether EKS reports KmsGrantRevoked, which may take 3 hours: aws eks describe-cluster "+flags(u.Cluster)+" --query cluster.health.")
+	return true
+}
+
+// governed fills in the notice of a policy that was changed and hurts nobody yet.
+// It is over with the next look.
+func (u KeyUse) governed(f *fleet.Finding, c GuardCause) bool {
+	if c.Call != "PutKeyPolicy" {
+		return false
+	}
+	f.Severity, f.Cause = fleet.Info, "policy-changed"
+	f.Title = "the policy of the key of " + u.Cluster.Name + " was changed"
+	f.Reason = cmp.Or(clip(c.Principal), "Somebody") + " changed the key's policy. The key works, and eks-steward may read it as before."
+	f.Meaning = "EKS uses the key by its grant, which no policy takes away; but the policy says who may disable or delete the key."
+	f.Observed = "another policy than before"
+	f.Remedy = "See who may now: aws kms get-key-policy " + keyFlags(u.ARN) + " --policy-name default. The event in CloudTrail has the policy that was set."
 	return true
 }
 

@@ -121,6 +121,7 @@ func (h *Handler) doubt(ctx context.Context, c fleet.Cluster, l look) error {
 // judge reads the key of a cluster and records how it is. Where that is allowed,
 // what was done to the key is undone, and the key read again: people hear of both.
 func (h *Handler) judge(ctx context.Context, c fleet.Cluster, cause secretsencryption.GuardCause, l look) error {
+	cause.Open = l.causeOf(c)
 	use := h.use(ctx, c, cause, l)
 	if t := use.Key.Trouble; t != nil && t.Kind == fleet.Throttled {
 		return fmt.Errorf("read its key: %w", t)
@@ -141,11 +142,21 @@ func (h *Handler) use(ctx context.Context, c fleet.Cluster, cause secretsencrypt
 	key, err := h.Reader.Key(ctx, l.target, c.KeyARN)
 	use := secretsencryption.KeyUse{Cluster: c.ID, ARN: c.KeyARN, Key: fleet.Read(key, err, h.Now())}
 	touched := cause.Call == events.RevokeGrant || cause.Call == events.RetireGrant
-	if touched || slices.ContainsFunc(l.open[c.ID.Name], func(f fleet.Finding) bool { return f.Resource == c.KeyARN && strings.HasPrefix(f.Cause, "grant-") }) {
+	if touched || strings.HasPrefix(cause.Open, "grant-") {
 		granted, err := h.Grants.Granted(ctx, l.target, c.ID.Name, c.KeyARN)
 		use.Grant = fleet.Read(granted, err, h.Now())
 	}
 	return use
+}
+
+// causeOf is that of the open finding about the key of a cluster.
+func (l look) causeOf(c fleet.Cluster) string {
+	for _, f := range l.open[c.ID.Name] {
+		if f.Check == secretsencryption.GuardCheck && f.Resource == c.KeyARN {
+			return f.Cause
+		}
+	}
+	return ""
 }
 
 // undo makes a key work again where the configuration and the deployment allow it

@@ -59,13 +59,30 @@ func TestAKeyThatNoClusterUsesIsNotEvenRead(t *testing.T) {
 
 func TestFault_61_ARetiredGrantOfAnotherServiceSaysNothing(t *testing.T) {
 	b := guarded(t)
-	for _, call := range []string{events.RetireGrant, events.RevokeGrant, events.PutKeyPolicy} {
+	for _, call := range []string{events.RetireGrant, events.RevokeGrant} {
 		b.handle(t, b.kms(call, key))
 	}
 	b.wantMoves(t)
 	if b.granted.asked != 2 {
 		t.Errorf("EKS's grant was asked for %d times, want with the two calls about grants", b.granted.asked)
 	}
+}
+
+func TestFault_61_APolicyThatHurtsNobodyIsANoticeUntilTheNextLook(t *testing.T) {
+	b := guarded(t)
+	b.handle(t, b.kms(events.PutKeyPolicy, key))
+	b.now = b.now.Add(24 * time.Hour)
+	b.handle(t, b.daily())
+	b.wantMoves(t, "prod key-guard opened policy-changed", "prod key-guard resolved")
+}
+
+func TestFault_61_ARetiredGrantDoesNotTurnCriticalByWaiting(t *testing.T) {
+	b := guarded(t)
+	b.granted.has = false
+	b.handle(t, b.kms(events.RetireGrant, key))
+	b.now = b.now.Add(24 * time.Hour)
+	b.handle(t, b.daily())
+	b.wantMoves(t, "prod key-guard opened grant-unread")
 }
 
 func TestAGrantThatIsGoneStaysCriticalUntilItIsBack(t *testing.T) {
