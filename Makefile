@@ -17,7 +17,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 FUZZTIME ?= 20s
 TESTFLAGS ?=
 # Where goroutines meet.
-RACES := ./internal/worker/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
+RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
 LINT := .cache/bin/golangci-lint-$(LINT_VERSION)
 

@@ -26,9 +26,11 @@ func (s *Survey) volumes(ctx context.Context, snap *fleet.Snapshot) {
 	})
 	groups := snap.Nodegroups.Value
 	snap.Templates = s.templatesOf(ctx, groups)
+	// The other parts of snap are being filled at the same time: it must not be copied.
+	known := fleet.Snapshot{VolumesEncrypted: snap.VolumesEncrypted, DefaultVolumeKey: snap.DefaultVolumeKey, Templates: snap.Templates}
 	var keys []string
 	for _, g := range groups {
-		keys = append(keys, snap.NodeKeys(g)...)
+		keys = append(keys, known.NodeKeys(g)...)
 	}
 	slices.Sort(keys)
 	snap.VolumeKeys = s.volumeKeysOf(ctx, slices.Compact(keys))
