@@ -122,25 +122,63 @@ func (d *Deployment) EKS(standIn http.Handler) *httptest.Server {
 		"GET /clusters/{name}/access-entries/{principal}": "eks:DescribeAccessEntry",
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			d.guard(w, r, standIn, action, resourceOf(r))
+			d.guard(w, r, standIn, emulator.Question{Action: action, Resource: resourceOf(r)})
 		})
 	}
+	mux.HandleFunc("POST /clusters/{name}/encryption-config/associate", func(w http.ResponseWriter, r *http.Request) {
+		body, err := reread(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		d.guard(w, r, standIn, associating(resourceOf(r), body)...)
+	})
 	return httptest.NewServer(mux)
+}
+
+// associating is what a caller must be allowed who puts keys on a cluster: EKS
+// asks KMS in his name ("Encrypt Kubernetes secrets with KMS on existing
+// clusters", EKS user guide).
+func associating(cluster string, body []byte) []emulator.Question {
+	var in struct {
+		EncryptionConfig []struct{ Provider struct{ KeyArn string } }
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return []emulator.Question{{Action: "eks:unreadable", Resource: cluster}}
+	}
+	var keys []string
+	var ofKMS []emulator.Question
+	for _, c := range in.EncryptionConfig {
+		key := c.Provider.KeyArn
+		keys = append(keys, key)
+		ofKMS = append(ofKMS, emulator.Question{Action: "kms:DescribeKey", Resource: key}, emulator.Question{Action: "kms:CreateGrant", Resource: key})
+	}
+	call := emulator.Question{Action: "eks:AssociateEncryptionConfig", Resource: cluster}
+	if len(keys) > 0 {
+		call.Conditions = map[string][]string{"eks:encryptionConfigProviderKeyArns": keys}
+	}
+	return append([]emulator.Question{call}, ofKMS...)
 }
 
 // Around serves stand-ins of what is around clusters, EC2, KMS and the tagging
 // API, behind the policies of the deployed roles. The caller closes it.
 func (d *Deployment) Around(standIns http.Handler) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		body, err := reread(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		action, resource := requested(r.Header.Get("X-Amz-Target"), body)
-		d.guard(w, r, standIns, action, resource)
+		d.guard(w, r, standIns, emulator.Question{Action: action, Resource: resource})
 	}))
+}
+
+// reread reads the body of a request and leaves it to be read again.
+func reread(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body, err
 }
 
 // requested names the action and the resource of a request to EC2, whose body is
@@ -164,19 +202,23 @@ func requested(target string, body []byte) (action, resource string) {
 	return "ec2:" + form.Get("Action"), "*"
 }
 
-// guard passes a request on to a stand-in if the role behind it may make it.
-func (d *Deployment) guard(w http.ResponseWriter, r *http.Request, standIn http.Handler, action, resource string) {
-	allowed, err := d.Authorize(r.Context(), emulator.Question{AccessKey: accessKey(r), Region: Region, Action: action, Resource: resource})
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	if !allowed {
-		w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprintf(w, `{"message": "not authorized to perform: %s on resource: %s"}`, action, resource)
-		return
+// guard passes a request on to a stand-in if the role behind it may do all that
+// it asks for.
+func (d *Deployment) guard(w http.ResponseWriter, r *http.Request, standIn http.Handler, asked ...emulator.Question) {
+	for _, q := range asked {
+		q.AccessKey, q.Region = accessKey(r), Region
+		allowed, err := d.Authorize(r.Context(), q)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		if !allowed {
+			w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprintf(w, `{"message": "not authorized to perform: %s on resource: %s"}`, q.Action, q.Resource)
+			return
+		}
 	}
 	standIn.ServeHTTP(w, r)
 }

@@ -207,6 +207,21 @@ func (r *Runner) Drain(ctx context.Context) error {
 	return fmt.Errorf("the queues are not empty after %d rounds: messages beget each other", rounds)
 }
 
+// Invoke calls a function past its queue, as a Function URL does. name is the
+// short name of its resource in the template, such as ApproveFunction.
+func (r *Runner) Invoke(ctx context.Context, name string, payload []byte) (simlambda.Result, error) {
+	id := r.d.Hub.ID(name)
+	i := slices.IndexFunc(r.functions, func(f *function) bool { return f.name == id })
+	if i < 0 {
+		return simlambda.Result{}, fmt.Errorf("%s is no function", name)
+	}
+	result, err := r.functions[i].running.Invoke(ctx, payload)
+	if err != nil {
+		return simlambda.Result{}, err
+	}
+	return result, r.functions[i].keep(ctx, result.Log)
+}
+
 // Expire lets the visibility timeout of every message pass that a function
 // failed on, and says how many there were.
 func (r *Runner) Expire(ctx context.Context) (int, error) {

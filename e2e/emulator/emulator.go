@@ -53,6 +53,8 @@ type Question struct {
 	Region    string `json:"region"`
 	Action    string `json:"action"`
 	Resource  string `json:"resource"`
+	// Conditions are the service's own condition keys that the request has.
+	Conditions map[string][]string `json:"conditions,omitempty"`
 }
 
 // Authorize says whether the role behind the access key may do it, and counts

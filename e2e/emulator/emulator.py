@@ -35,6 +35,8 @@ import moto.kms.models as kms
 import moto.logs.models as logs
 import moto.s3.models as s3
 import moto.server
+import moto.sqs.models as sqs
+import moto.sqs.responses as sqs_responses
 import moto.sts.responses as sts_responses
 from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.s3.exceptions import S3AccessDeniedError
@@ -87,6 +89,37 @@ def rfc3339(moment):
 
 
 events.Rule.send_to_targets = send_to_targets
+
+
+# --- SQS -------------------------------------------------------------------
+# Moto gives all messages one sender. SQS says who it was, which nobody can choose:
+# the id that GetCallerIdentity answers with.
+
+
+def signed_by_sender(send):
+    def sent(response):
+        who = session(response.headers)
+        sender.id = who[0].user_id if who else sqs.DEFAULT_SENDER_ID
+        try:
+            return send(response)
+        finally:
+            del sender.id
+
+    return sent
+
+
+sender = threading.local()
+create_message = sqs.Message.__init__
+
+
+def create_message_of_sender(message, *args, **kwargs):
+    create_message(message, *args, **kwargs)
+    message.sender_id = getattr(sender, "id", sqs.DEFAULT_SENDER_ID)
+
+
+sqs.Message.__init__ = create_message_of_sender
+for send in ("send_message", "send_message_batch"):
+    setattr(sqs_responses.SQSResponse, send, signed_by_sender(getattr(sqs_responses.SQSResponse, send)))
 
 
 # --- Lambda ----------------------------------------------------------------
@@ -214,6 +247,10 @@ def conditions_hold(statement, context):
                 holds = have is not None and (have in as_list(values) if operator == "StringEquals" else matches(values, have))
             elif operator in ("StringLike", "ArnLike"):
                 holds = have is not None and matches(values, have)
+            elif operator == "ForAllValues:StringEquals":
+                holds = set(as_list(have or [])) <= set(as_list(values))
+            elif operator == "Null":
+                holds = (have is None) == (str(values).lower() == "true")
             else:
                 raise NotImplementedError(f"condition {operator}")
             if not holds:
@@ -238,10 +275,12 @@ def policies(arn):
         yield json.loads(next(v.document for v in policy.versions.values() if v.is_default))
 
 
-def permitted(role, action, resources, region):
+def permitted(role, action, resources, region, conditions=None):
     """Whether the role may do the action to all resources, and to which not.
-    Explicit denial wins ("Policy evaluation logic", IAM user guide)."""
+    Explicit denial wins ("Policy evaluation logic", IAM user guide). conditions
+    are the service's own condition keys, with what the request has for them."""
     context = {"aws:requestedregion": region, "aws:principalarn": role, "aws:principalaccount": role.split(":")[4]}
+    context |= {key.lower(): value for key, value in (conditions or {}).items()}
     for resource in resources:
         effects = {s["Effect"] for d in policies(role) for s in as_list(d["Statement"]) if applies(s, action, resource, context)}
         allowed = effects == {"Allow"}
@@ -288,6 +327,8 @@ def resources_of(response, service, region, account):
         return sorted({arn("event-bus/", e.get("EventBusName") or "default") for e in body["Entries"]})
     if service == "secretsmanager" and "SecretId" in body:
         return [secretsmanager_backends[account][region].describe_secret(body["SecretId"]).arn]
+    if service == "ssm" and "Name" in body:
+        return [arn("parameter/", body["Name"].removeprefix("/"))]
     if service == "logs" and "logGroupName" in body:
         return [arn("log-group:", body["logGroupName"]) + ":log-stream:" + body.get("logStreamName", "")]
     if service in ("sns", "sts"):
@@ -433,7 +474,7 @@ class Edge:
         else:
             asked = json.loads(self.body(environ))
             role = assumed(asked["accessKey"]).role_arn
-            answer = json.dumps({"allowed": permitted(role, asked["action"], [asked["resource"]], asked["region"])[0]})
+            answer = json.dumps({"allowed": permitted(role, asked["action"], [asked["resource"]], asked["region"], asked.get("conditions"))[0]})
         return self.answer(start_response, "200 OK", answer.encode(), "application/json")
 
     @staticmethod
