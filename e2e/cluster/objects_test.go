@@ -46,6 +46,15 @@ data:
     mode: "ipvs"
 `
 
+// storageClass is one for encrypted volumes, and the default.
+const storageClass = `
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: gp3, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: ebs.csi.aws.com
+parameters: {type: gp3, encrypted: "true"}
+`
+
 // velero is the definition of its backups, and backups two of them.
 const (
 	velero = `
@@ -101,11 +110,12 @@ func connect(t *testing.T, c *cluster.Cluster) server {
 func (s server) refused(ctx context.Context) ([]string, error) {
 	_, metrics := s.page.DeprecatedAPIs(ctx)
 	_, nodes := s.objects.Nodes(ctx)
+	_, classes := s.objects.StorageClasses(ctx)
 	_, proxy := s.objects.KubeProxy(ctx)
 	_, backups := s.objects.Backups(ctx)
 	var paths []string
 	var failed error
-	for _, err := range []error{metrics, nodes, proxy, backups} {
+	for _, err := range []error{metrics, nodes, classes, proxy, backups} {
 		var u *kubeapi.Unreachable
 		switch {
 		case errors.As(err, &u) && u.Kind == kubeapi.Forbidden:
@@ -166,6 +176,14 @@ func TestTheProductReadsRealObjects(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 	})
+	t.Run("storage classes", func(t *testing.T) {
+		c.Apply(t, []byte(storageClass))
+		got, err := s.objects.StorageClasses(t.Context())
+		want := []fleet.StorageClass{{Name: "gp3", Provisioner: "ebs.csi.aws.com", Default: true, Encrypted: true, Type: "gp3"}}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %+v, error %v, want %+v", got, err, want)
+		}
+	})
 	t.Run("kube-proxy", func(t *testing.T) {
 		if got, err := s.objects.KubeProxy(t.Context()); err != nil || got != (fleet.KubeProxy{}) {
 			t.Errorf("before there is one: %+v, %v", got, err)
@@ -199,7 +217,7 @@ func TestTheProductReadsRealObjects(t *testing.T) {
 func everyRuleIsNeeded(t *testing.T, c *cluster.Cluster, s server) {
 	s.until(t)
 	paths := map[string][]string{ // what each rule of a role is for, in its order
-		"ClusterRole": {"/metrics", "/api/v1/nodes", "/apis/velero.io/v1/backups"},
+		"ClusterRole": {"/metrics", "/api/v1/nodes", "/apis/storage.k8s.io/v1/storageclasses", "/apis/velero.io/v1/backups"},
 		"Role":        {"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy", "/api/v1/namespaces/kube-system/configmaps/kube-proxy-config"},
 	}
 	for _, document := range bytes.Split(readerManifest(t), []byte("\n---\n")) {
@@ -233,7 +251,7 @@ func nothingElse(t *testing.T, c *cluster.Cluster, s server) {
 		"/api/v1/secrets", "/api/v1/namespaces/kube-system/secrets", "/api/v1/pods", "/api/v1/nodes/apps-1", "/api/v1/nodes/apps-1/proxy/metrics",
 		"/api/v1/namespaces/kube-system/configmaps", "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication",
 		"/api/v1/namespaces/default/configmaps/kube-proxy-config", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/apis/apps/v1/daemonsets",
-		"/apis/velero.io/v1/namespaces/default/backups/monday", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "/logs",
+		"/apis/velero.io/v1/namespaces/default/backups/monday", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "/apis/storage.k8s.io/v1/storageclasses/gp3", "/logs",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.Endpoint+path, nil)
 		if err != nil {
