@@ -145,13 +145,3 @@ func speaksOf(found, open fleet.Finding) bool {
 	blind := found.Outcome == fleet.Unknown && (found.Resource == "" || strings.HasPrefix(open.Resource, found.Resource+"/"))
 	return blind || found.Resource == open.Resource
 }
-
-// unknown is the finding of a check that could not read what it needs.
-func unknown(s fleet.Snapshot, what, why string) fleet.Finding {
-	return fleet.Finding{
-		Outcome: fleet.Unknown, Severity: fleet.Warning, Cause: "unread",
-		Title:   what + " of " + s.ID.Name + " is unknown",
-		Reason:  what + " could not be judged: " + why,
-		Meaning: "Trouble there would go unseen.",
-	}
-}

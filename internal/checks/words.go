@@ -12,9 +12,13 @@ import (
 // unread is the finding of a check that could not read what it needs. trouble is
 // nil where nobody tried.
 func unread(s fleet.Snapshot, what, why string, trouble *fleet.Trouble) fleet.Finding {
-	f := unknown(s, what, sentence(why))
-	f.Remedy = reread(trouble)
-	return f
+	return fleet.Finding{
+		Outcome: fleet.Unknown, Severity: fleet.Warning, Cause: "unread",
+		Title:   what + " of " + s.ID.Name + " is unknown",
+		Reason:  what + " could not be judged: " + sentence(why),
+		Meaning: "Trouble there would go unseen.",
+		Remedy:  reread(trouble),
+	}
 }
 
 // reread says what to do about a part that could not be read.
@@ -74,13 +78,4 @@ func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 func sentence(s string) string { return strings.TrimRight(strings.TrimSpace(s), ".") + "." }
 
 // clip bounds what a text from elsewhere can add to a finding.
-func clip(s string) string {
-	const enough = 200 // runes
-	n := 0
-	for i := range s {
-		if n++; n > enough {
-			return s[:i] + "..."
-		}
-	}
-	return s
-}
+func clip(s string) string { return fleet.Clip(s, 200) }

@@ -52,7 +52,7 @@ const maxClusterName = 100
 // or digit. A name from an event is checked here before it is used in a request.
 func ValidClusterName(name string) error {
 	if len(name) > maxClusterName || !clusterName().MatchString(name) {
-		return fmt.Errorf("cluster name %q is not one EKS would accept: want at most 100 letters, digits, '-' and '_', starting with a letter or digit", clip(name, 120))
+		return fmt.Errorf("cluster name %q is not one EKS would accept: want at most 100 letters, digits, '-' and '_', starting with a letter or digit", Clip(name, 120))
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func ValidClusterName(name string) error {
 // ValidAccount checks that id has the form of an AWS account id.
 func ValidAccount(id string) error {
 	if !account().MatchString(id) {
-		return fmt.Errorf("account %q is not an AWS account id: want 12 digits in quotes", clip(id, 40))
+		return fmt.Errorf("account %q is not an AWS account id: want 12 digits in quotes", Clip(id, 40))
 	}
 	return nil
 }
@@ -69,13 +69,14 @@ func ValidAccount(id string) error {
 // exists is AWS's to say: new ones appear, and partitions differ.
 func ValidRegion(name string) error {
 	if !region().MatchString(name) {
-		return fmt.Errorf("region %q does not have the form of an AWS region: want one like eu-west-1", clip(name, 40))
+		return fmt.Errorf("region %q does not have the form of an AWS region: want one like eu-west-1", Clip(name, 40))
 	}
 	return nil
 }
 
-// clip bounds what a hostile value can add to a message.
-func clip(s string, runes int) string {
+// Clip keeps the first runes of a text from elsewhere, which may be hostile: it
+// bounds what that adds to a message.
+func Clip(s string, runes int) string {
 	for i := range s {
 		if runes == 0 {
 			return s[:i] + "..."

@@ -18,7 +18,7 @@ var version = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`
 func ParseVersion(s string) (Version, error) {
 	m := version().FindStringSubmatch(s)
 	if m == nil {
-		return Version{}, fmt.Errorf("%q is not a Kubernetes version: want one like 1.34", clip(s, 40))
+		return Version{}, fmt.Errorf("%q is not a Kubernetes version: want one like 1.34", Clip(s, 40))
 	}
 	major, _ := strconv.Atoi(m[1]) // the pattern admits only digits
 	minor, _ := strconv.Atoi(m[2])

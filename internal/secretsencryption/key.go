@@ -166,13 +166,4 @@ func until(at, now time.Time) string {
 func bare(err error) string { return strings.TrimRight(clip(err.Error()), ". ") }
 
 // clip bounds what a text from elsewhere can add to a finding.
-func clip(s string) string {
-	const enough = 400 // runes
-	n := 0
-	for i := range s {
-		if n++; n > enough {
-			return s[:i] + "..."
-		}
-	}
-	return s
-}
+func clip(s string) string { return fleet.Clip(s, 400) }

@@ -82,13 +82,4 @@ func (h *Handler) note(ctx context.Context, e *events.Health, t fleet.Target, cl
 }
 
 // clip bounds what a text from elsewhere can add to a finding.
-func clip(s string) string {
-	const enough = 1000 // runes
-	n := 0
-	for i := range s {
-		if n++; n > enough {
-			return s[:i] + "..."
-		}
-	}
-	return s
-}
+func clip(s string) string { return fleet.Clip(s, 1000) }
