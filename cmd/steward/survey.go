@@ -58,12 +58,14 @@ func (s surveyor) fleet(ctx context.Context, targets []fleet.Target) (all report
 			etcd[f.Cluster.Name] = f
 			names = append(names, f.Cluster.Name)
 		}
+		read := 0
 		for snap := range clustercheck.Snapshots(ctx, s.open(t), names) {
 			c := s.judge(snap, all.At)
 			c.Findings = append(c.Findings, etcd[snap.ID.Name])
 			c.Etcd = headroom(sizes, snap)
 			all.Clusters = append(all.Clusters, c)
-			s.progress("reading %s: %d of %d clusters", t, len(all.Clusters), len(names))
+			read++
+			s.progress("reading %s: %d of %d clusters", t, read, len(names))
 		}
 	}
 	s.progress("")
