@@ -170,11 +170,11 @@ type inbox struct {
 	mail []sns.Rendered
 }
 
-func (i *inbox) Post(_ context.Context, m notify.Message) error {
+func (i *inbox) Post(_ context.Context, m notify.Message) (notify.Receipt, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.mail = append(i.mail, sns.Render(m))
-	return nil
+	return "", nil
 }
 
 // uploaded stands in for the versioned object: the demo's configuration, whose

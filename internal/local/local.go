@@ -111,7 +111,8 @@ func New(p Parts) (*Product, error) {
 	}
 	box := outbox.Outbox{Ledger: records, Bus: bus{product, p.Hub}}
 	alarm := func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
-		return p.SNS.Post(ctx, notify.Emergency(critical, bucket, cause.Error()))
+		_, err := p.SNS.Post(ctx, notify.Emergency(critical, bucket, cause.Error()))
+		return err
 	}
 	handlers := map[string]worker.Handler{
 		Dispatch: worker.Each((&dispatch.Handler{

@@ -49,9 +49,9 @@ const onlyHere = upload("schemaVersion: 1\ntargets:\n  - account: \"" + account 
 // channel keeps the headlines of what it is told.
 type channel struct{ told []string }
 
-func (c *channel) Post(_ context.Context, m notify.Message) error {
+func (c *channel) Post(_ context.Context, m notify.Message) (notify.Receipt, error) {
 	c.told = append(c.told, m.Headline())
-	return nil
+	return "", nil
 }
 
 // off is a kill switch that stops nothing.

@@ -9,8 +9,23 @@ import (
 // Channel is a place where people read messages. Its errors are *Busy, *Refused
 // and *Down; any other counts as Down.
 type Channel interface {
-	Post(ctx context.Context, m Message) error
+	// Post puts a message up.
+	Post(ctx context.Context, m Message) (Receipt, error)
 }
+
+// An Editor is a Channel whose messages stay: they can be changed in place, and
+// more can be said below them.
+type Editor interface {
+	Channel
+	// Update puts m in the place of an earlier message. It wakes nobody.
+	Update(ctx context.Context, earlier Receipt, m Message) error
+	// Reply says m in the thread of an earlier message.
+	Reply(ctx context.Context, earlier Receipt, m Message) error
+}
+
+// A Receipt is where a message stands, in the channel's own words. It is empty
+// where a message cannot be changed any more.
+type Receipt string
 
 // Busy says that the channel takes no message before some time has passed.
 type Busy struct{ After time.Duration }

@@ -142,7 +142,7 @@ func (r *round) toSNS(ctx context.Context, incs []incident.Incident, slack heari
 	r.pass(h, silent)
 	for _, m := range messages {
 		m.Note = note(m, slack)
-		if err := r.SNS.Post(ctx, m); err != nil {
+		if _, err := r.SNS.Post(ctx, m); err != nil {
 			r.report.SNSFailed = err.Error()
 			h.fail(err.Error(), m)
 			continue
@@ -296,7 +296,8 @@ func (r *round) postOnce(ctx context.Context, m Message, left time.Duration) err
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	defer func() { r.posted = r.Now() }()
-	return r.Slack.Post(ctx, m)
+	_, err := r.Slack.Post(ctx, m)
+	return err
 }
 
 // pace waits until Slack may be posted to again, by this holder of the lease or

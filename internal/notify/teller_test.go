@@ -59,13 +59,13 @@ type channel struct {
 	at     []time.Time // of every try
 }
 
-func (c *channel) Post(_ context.Context, m notify.Message) error {
+func (c *channel) Post(_ context.Context, m notify.Message) (notify.Receipt, error) {
 	c.at = append(c.at, c.clock.Now())
 	if i := len(c.at) - 1; i < len(c.script) && c.script[i] != nil {
-		return c.script[i]
+		return "", c.script[i]
 	}
 	c.posts = append(c.posts, m)
-	return nil
+	return "", nil
 }
 
 // said are the messages in short.
@@ -210,7 +210,7 @@ type meanwhile struct {
 	then func()
 }
 
-func (m *meanwhile) Post(ctx context.Context, msg notify.Message) error {
+func (m *meanwhile) Post(ctx context.Context, msg notify.Message) (notify.Receipt, error) {
 	if m.then != nil {
 		m.then()
 		m.then = nil

@@ -25,12 +25,12 @@ type channel struct {
 	err  error
 }
 
-func (c *channel) Post(_ context.Context, m notify.Message) error {
+func (c *channel) Post(_ context.Context, m notify.Message) (notify.Receipt, error) {
 	if c.err != nil {
-		return c.err
+		return "", c.err
 	}
 	c.told = append(c.told, m.Headline())
-	return nil
+	return "", nil
 }
 
 type bench struct {

@@ -44,9 +44,15 @@ func New(a Address) *Webhook {
 	}}
 }
 
-// Post renders and posts a message. A webhook that Slack does not know any more
-// is looked up once more before it counts as revoked.
-func (w *Webhook) Post(ctx context.Context, m notify.Message) error {
+// Post renders and posts a message, which stays as it is: a webhook says nothing
+// about where it stands.
+func (w *Webhook) Post(ctx context.Context, m notify.Message) (notify.Receipt, error) {
+	return "", w.say(ctx, m)
+}
+
+// say looks a webhook that Slack does not know any more up once more before it
+// counts as revoked.
+func (w *Webhook) say(ctx context.Context, m notify.Message) error {
 	body, err := json.Marshal(Render(m, w.Buttons))
 	if err != nil {
 		return &notify.Refused{Reason: "the message cannot be encoded: " + err.Error()}

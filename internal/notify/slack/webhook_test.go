@@ -70,7 +70,7 @@ func silent(t *testing.T, err error) {
 func TestAMessageArrives(t *testing.T) {
 	c := stand.New(canary, now)
 	w, _ := webhook(t, c)
-	if err := w.Post(t.Context(), critical()); err != nil {
+	if _, err := w.Post(t.Context(), critical()); err != nil {
 		t.Fatal(err)
 	}
 	got := c.Received()
@@ -93,7 +93,7 @@ func TestFault_48_RetryAfterIsReadAsSecondsOrAsADate(t *testing.T) {
 		c.Script(stand.Answer{Status: http.StatusTooManyRequests, Body: "rate_limited", RetryAfter: header})
 		w, _ := webhook(t, c)
 		var busy *notify.Busy
-		if err := w.Post(t.Context(), critical()); !errors.As(err, &busy) || busy.After != want {
+		if _, err := w.Post(t.Context(), critical()); !errors.As(err, &busy) || busy.After != want {
 			t.Errorf("%q: got %v, want to wait %s", header, err, want)
 		}
 	}
@@ -124,7 +124,7 @@ func TestFault_49_AnswersAreToldApart(t *testing.T) {
 				}
 				channel.ServeHTTP(rw, r)
 			}))
-			err := w.Post(ctx, critical())
+			_, err := w.Post(ctx, critical())
 			silent(t, err)
 			var (
 				refused *notify.Refused
@@ -146,7 +146,7 @@ func TestFault_55_ARotatedWebhookIsLookedUpOnceMore(t *testing.T) {
 		w, s := webhook(t, c)
 		c.Rotate(canary + "2")
 		s.fresh = s.value + "2"
-		if err := w.Post(t.Context(), critical()); err != nil || s.refreshed != 1 || len(c.Received()) != 1 {
+		if _, err := w.Post(t.Context(), critical()); err != nil || s.refreshed != 1 || len(c.Received()) != 1 {
 			t.Errorf("error %v, refreshed %d times", err, s.refreshed)
 		}
 	})
@@ -155,7 +155,7 @@ func TestFault_55_ARotatedWebhookIsLookedUpOnceMore(t *testing.T) {
 		w, s := webhook(t, c)
 		c.Rotate(canary + "2")
 		var refused *notify.Refused
-		err := w.Post(t.Context(), critical())
+		_, err := w.Post(t.Context(), critical())
 		silent(t, err)
 		if !errors.As(err, &refused) || s.refreshed != 1 || len(c.Calls()) != 1 {
 			t.Errorf("error %v, refreshed %d times, %d calls", err, s.refreshed, len(c.Calls()))
@@ -165,7 +165,7 @@ func TestFault_55_ARotatedWebhookIsLookedUpOnceMore(t *testing.T) {
 		w, s := webhook(t, stand.New(canary, now))
 		s.err = errors.New("read secret slack: access denied")
 		var down *notify.Down
-		if err := w.Post(t.Context(), critical()); !errors.As(err, &down) || !strings.Contains(err.Error(), "access denied") {
+		if _, err := w.Post(t.Context(), critical()); !errors.As(err, &down) || !strings.Contains(err.Error(), "access denied") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -176,7 +176,7 @@ func TestNoTimeLeftIsATimeout(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
 	var down *notify.Down
-	if err := w.Post(ctx, critical()); !errors.As(err, &down) || !strings.Contains(err.Error(), "no answer in time") {
+	if _, err := w.Post(ctx, critical()); !errors.As(err, &down) || !strings.Contains(err.Error(), "no answer in time") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -195,7 +195,7 @@ func TestTheAddressIsNeverShown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := slack.New(&secret{value: address})
-			err := w.Post(t.Context(), critical())
+			_, err := w.Post(t.Context(), critical())
 			if err == nil {
 				t.Fatal("no error")
 			}

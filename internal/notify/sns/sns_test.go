@@ -157,7 +157,7 @@ func TestADigestCanBeFilteredByEachOfItsAccounts(t *testing.T) {
 	a, b := notifytest.Full("a", fleet.Critical), notifytest.Full("b", fleet.Critical)
 	b.Cluster.Account = "444455556666"
 	c := &client{}
-	if err := sns.New(c, "arn").Post(t.Context(), notify.Emergency([]fleet.Finding{a, b}, notifytest.Start, "outage")); err != nil {
+	if _, err := sns.New(c, "arn").Post(t.Context(), notify.Emergency([]fleet.Finding{a, b}, notifytest.Start, "outage")); err != nil {
 		t.Fatal(err)
 	}
 	account, region := c.in.MessageAttributes["account"], c.in.MessageAttributes["region"]
@@ -186,7 +186,7 @@ func TestErrorsOfPublish(t *testing.T) {
 		"a broken connection passes":           {errors.New("connection reset"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := sns.New(&client{err: c.err}, "arn").Post(t.Context(), opened(notifytest.Full("prod", fleet.Critical)))
+			_, err := sns.New(&client{err: c.err}, "arn").Post(t.Context(), opened(notifytest.Full("prod", fleet.Critical)))
 			var (
 				refused *notify.Refused
 				down    *notify.Down

@@ -32,15 +32,15 @@ var _ notify.Channel = (*Topic)(nil)
 // New returns the topic of that ARN.
 func New(client Client, arn string) *Topic { return &Topic{client: client, arn: arn} }
 
-// Post publishes a message. The SDK has retried what may pass; what is left is
+// Post publishes a message, which nobody can change any more. The SDK has retried what may pass; what is left is
 // refused when it is the caller's fault (4xx), and otherwise down.
-func (t *Topic) Post(ctx context.Context, m notify.Message) error {
+func (t *Topic) Post(ctx context.Context, m notify.Message) (notify.Receipt, error) {
 	r := Render(m)
 	_, err := t.client.Publish(ctx, &sns.PublishInput{
 		TopicArn: &t.arn, Subject: &r.Subject, Message: &r.Body, MessageAttributes: wire(r.Attributes),
 	})
 	if err == nil {
-		return nil
+		return "", nil
 	}
 	err = fmt.Errorf("publish to %s: %w", t.arn, err)
 	var (
@@ -48,9 +48,9 @@ func (t *Topic) Post(ctx context.Context, m notify.Message) error {
 		answer    *awshttp.ResponseError
 	)
 	if !errors.As(err, &throttled) && errors.As(err, &answer) && answer.HTTPStatusCode()/100 == 4 && answer.HTTPStatusCode() != http.StatusTooManyRequests {
-		return &notify.Refused{Reason: err.Error()}
+		return "", &notify.Refused{Reason: err.Error()}
 	}
-	return &notify.Down{Err: err}
+	return "", &notify.Down{Err: err}
 }
 
 // Alarm tells of critical findings while the ledger is down, in one digest for
@@ -60,7 +60,8 @@ func (t *Topic) Alarm(ctx context.Context, critical []fleet.Finding, bucket time
 	if len(m.Notices) == 0 {
 		return nil
 	}
-	return t.Post(ctx, m)
+	_, err := t.Post(ctx, m)
+	return err
 }
 
 func wire(attrs map[string][]string) map[string]types.MessageAttributeValue {

@@ -195,7 +195,7 @@ func TestAWebhookTalksToTheStandIn(t *testing.T) {
 	defer server.Close()
 	w := render.New(address(server.URL + path))
 	for _, s := range notifytest.Samples() {
-		if err := w.Post(t.Context(), s.Message); err != nil {
+		if _, err := w.Post(t.Context(), s.Message); err != nil {
 			t.Errorf("%s: %v", s.Name, err)
 		}
 	}
