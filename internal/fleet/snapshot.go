@@ -45,6 +45,13 @@ type Snapshot struct {
 	// StorageClasses are all of them, those of other storage than EBS included.
 	StorageClasses Part[[]StorageClass]
 
+	// What the nodes of its nodegroups could be renewed to: the newest AMI release
+	// for each type of AMI that they have, at the control plane's version and at
+	// their own, and the heads of their launch templates. Untried when there are
+	// none. Images that AWS offers no release of are missing.
+	Images        Part[[]AMIRelease]
+	TemplateHeads Part[[]TemplateHead]
+
 	// Notices are what AWS Health has announced about the cluster.
 	Notices []Notice
 }
@@ -103,18 +110,34 @@ type Issue struct {
 
 // A Nodegroup is what DescribeNodegroup says, as far as decisions need it.
 type Nodegroup struct {
-	Name      string
-	ARN       string
-	Status    string // CREATING, ACTIVE, UPDATING, DEGRADED, DELETING, CREATE_FAILED, DELETE_FAILED, or newer
-	Version   string // Kubernetes minor of its nodes; empty when EKS did not say
-	Release   string // AMI release such as 1.36.2-20260714; empty for a custom AMI
-	AMIType   string // such as AL2023_x86_64_STANDARD, or CUSTOM
-	Template  TemplateVersion
-	Nodes     int // wanted
-	Health    []Issue
-	Tags      map[string]string
-	CreatedAt time.Time
+	Name     string
+	ARN      string
+	Status   string // CREATING, ACTIVE, UPDATING, DEGRADED, DELETING, CREATE_FAILED, DELETE_FAILED, or newer
+	Version  string // Kubernetes minor of its nodes; empty when EKS did not say
+	Release  string // AMI release such as 1.36.2-20260714; empty for a custom AMI
+	AMIType  string // such as AL2023_x86_64_STANDARD, or CUSTOM
+	Template TemplateVersion
+	Nodes    int // wanted
+	Most     int // that scaling may reach
+	// Surge is how an update goes about it.
+	Surge         Surge
+	InstanceTypes []string // empty where the launch template names them
+	Subnets       []string // ids
+	Health        []Issue
+	Tags          map[string]string
+	CreatedAt     time.Time
 }
+
+// Surge is how many nodes an update takes at a time. EKS makes as many new ones
+// first, unless the strategy is MINIMAL.
+type Surge struct {
+	Strategy string // DEFAULT, MINIMAL, or newer; empty means DEFAULT
+	Nodes    int    // maxUnavailable; 0 where Percent says it
+	Percent  int    // maxUnavailablePercentage
+}
+
+// Of is the number of nodes for a group of so many, at least one.
+func (s Surge) Of(nodes int) int { return max(1, s.Nodes, nodes*s.Percent/100) }
 
 // CustomAMI is the AMIType of a nodegroup whose image is its owner's.
 const CustomAMI = "CUSTOM"
