@@ -110,12 +110,13 @@ func connect(t *testing.T, c *cluster.Cluster) server {
 func (s server) refused(ctx context.Context) ([]string, error) {
 	_, metrics := s.page.DeprecatedAPIs(ctx)
 	_, nodes := s.objects.Nodes(ctx)
+	_, _, workloads := s.objects.Workloads(ctx)
 	_, classes := s.objects.StorageClasses(ctx)
 	_, proxy := s.objects.KubeProxy(ctx)
 	_, backups := s.objects.Backups(ctx)
 	var paths []string
 	var failed error
-	for _, err := range []error{metrics, nodes, classes, proxy, backups} {
+	for _, err := range []error{metrics, nodes, workloads, classes, proxy, backups} {
 		var u *kubeapi.Unreachable
 		switch {
 		case errors.As(err, &u) && u.Kind == kubeapi.Forbidden:
@@ -157,6 +158,7 @@ func TestTheProductReadsRealObjects(t *testing.T) {
 		} {
 			c.AddNode(t, n)
 		}
+		c.Apply(t, []byte("{apiVersion: v1, kind: Node, metadata: {name: own-1}, spec: {unschedulable: true}}"))
 		got, err := s.objects.Nodes(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +172,7 @@ func TestTheProductReadsRealObjects(t *testing.T) {
 		want := []fleet.Node{
 			{Name: "apps-1", Kubelet: "v1.34.2-eks-1a2b3c", Origin: fleet.Managed, Pool: "apps", Ready: true},
 			{Name: "auto-1", Kubelet: "v1.33.0-eks-1a2b3c", Origin: fleet.AutoMode, Pool: "system", Ready: true},
-			{Name: "own-1", Kubelet: "v1.30.4", Origin: fleet.SelfManaged, Ready: true},
+			{Name: "own-1", Kubelet: "v1.30.4", Origin: fleet.SelfManaged, Ready: true, Cordoned: true},
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
@@ -184,6 +186,7 @@ func TestTheProductReadsRealObjects(t *testing.T) {
 			t.Errorf("got %+v, error %v, want %+v", got, err, want)
 		}
 	})
+	t.Run("pods and budgets", func(t *testing.T) { podsAndBudgets(t, c, s) })
 	t.Run("kube-proxy", func(t *testing.T) {
 		if got, err := s.objects.KubeProxy(t.Context()); err != nil || got != (fleet.KubeProxy{}) {
 			t.Errorf("before there is one: %+v, %v", got, err)
@@ -217,7 +220,7 @@ func TestTheProductReadsRealObjects(t *testing.T) {
 func everyRuleIsNeeded(t *testing.T, c *cluster.Cluster, s server) {
 	s.until(t)
 	paths := map[string][]string{ // what each rule of a role is for, in its order
-		"ClusterRole": {"/metrics", "/api/v1/nodes", "/apis/storage.k8s.io/v1/storageclasses", "/apis/velero.io/v1/backups"},
+		"ClusterRole": {"/metrics", "/api/v1/nodes", "/api/v1/pods", "/apis/policy/v1/poddisruptionbudgets", "/apis/storage.k8s.io/v1/storageclasses", "/apis/velero.io/v1/backups"},
 		"Role":        {"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy", "/api/v1/namespaces/kube-system/configmaps/kube-proxy-config"},
 	}
 	for _, document := range bytes.Split(readerManifest(t), []byte("\n---\n")) {
@@ -248,7 +251,9 @@ func everyRuleIsNeeded(t *testing.T, c *cluster.Cluster, s server) {
 func nothingElse(t *testing.T, c *cluster.Cluster, s server) {
 	client := http.Client{Transport: s.page}
 	for _, path := range []string{
-		"/api/v1/secrets", "/api/v1/namespaces/kube-system/secrets", "/api/v1/pods", "/api/v1/nodes/apps-1", "/api/v1/nodes/apps-1/proxy/metrics",
+		"/api/v1/secrets", "/api/v1/namespaces/kube-system/secrets", "/api/v1/nodes/apps-1", "/api/v1/nodes/apps-1/proxy/metrics",
+		"/api/v1/namespaces/default/pods/calm-0", "/api/v1/namespaces/default/pods/calm-0/log", "/api/v1/namespaces/default/pods/calm-0/exec?command=env",
+		"/apis/policy/v1/namespaces/default/poddisruptionbudgets/calm", "/apis/apps/v1/statefulsets", "/api/v1/events",
 		"/api/v1/namespaces/kube-system/configmaps", "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication",
 		"/api/v1/namespaces/default/configmaps/kube-proxy-config", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/apis/apps/v1/daemonsets",
 		"/apis/velero.io/v1/namespaces/default/backups/monday", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "/apis/storage.k8s.io/v1/storageclasses/gp3", "/logs",

@@ -122,6 +122,7 @@ type Nodegroup struct {
 	// Surge is how an update goes about it.
 	Surge         Surge
 	InstanceTypes []string // empty where the launch template names them
+	Capacity      string   // ON_DEMAND, SPOT, CAPACITY_BLOCK, or newer; empty when EKS did not say
 	Subnets       []string // ids
 	Health        []Issue
 	Tags          map[string]string
@@ -234,12 +235,14 @@ type VersionSupport struct {
 	Platform      string // newest platform version, such as eks.12
 }
 
-// An Update is one change of a cluster under way or ended, as DescribeUpdate says.
+// An Update is one change of a cluster or nodegroup under way or ended, as
+// DescribeUpdate says.
 type Update struct {
 	ID        string
 	Type      string // VersionUpdate, VersionRollback, ..., or newer
 	Status    string // InProgress, Failed, Cancelled, Successful, or newer
 	Version   string // the minor that it leads to; empty when it is about something else
+	Release   string // the AMI release that it leads to; empty likewise
 	CreatedAt time.Time
 	Errors    []UpdateError
 }
@@ -258,6 +261,7 @@ type Node struct {
 	Origin    NodeOrigin
 	Pool      string // nodegroup, Karpenter node pool or Fargate profile; may be empty
 	Ready     bool
+	Cordoned  bool // takes no more pods; EKS cordons a node before it drains it
 	OSImage   string
 	CreatedAt time.Time
 }

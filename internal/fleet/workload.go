@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Pod is one of a cluster's, as far as the renewal of nodes is about it.
 type Pod struct {
@@ -8,6 +11,9 @@ type Pod struct {
 	Node            string // where it runs; empty while it is pending
 	Phase           string // Pending, Running, Succeeded, Failed, Unknown, or newer
 	Ready           bool
+	// Terminating says that it is being deleted. No budget holds it any more, but a
+	// drain waits until it is gone: for its grace period, or for a finalizer.
+	Terminating bool
 	// Owner is what would make it anew, such as ReplicaSet/api-7d4b9c; empty for a
 	// pod that nobody makes anew.
 	Owner     string
@@ -17,12 +23,11 @@ type Pod struct {
 // String is namespace/name.
 func (p Pod) String() string { return p.Namespace + "/" + p.Name }
 
-// Daemon reports whether the pod belongs to its node and goes with it.
+// Daemon reports whether the pod belongs to its node and goes with it: one of a
+// DaemonSet, or a static one, which its node owns.
 func (p Pod) Daemon() bool {
-	return len(p.Owner) > len(daemonSet) && p.Owner[:len(daemonSet)] == daemonSet
+	return strings.HasPrefix(p.Owner, "DaemonSet/") || strings.HasPrefix(p.Owner, "Node/")
 }
-
-const daemonSet = "DaemonSet/"
 
 // A Budget is a PodDisruptionBudget with what it covers.
 type Budget struct {
@@ -37,6 +42,20 @@ type Budget struct {
 
 // String is namespace/name.
 func (b Budget) String() string { return b.Namespace + "/" + b.Name }
+
+// Holds reports whether the eviction API would refuse, right now and because of
+// the budget, to evict a pod that it covers (Kubernetes, "Specifying a Disruption
+// Budget"). A pod that is pending or being deleted already is always let go; one
+// that is not ready is, where the budget has as many that are ready as it wants.
+func (b Budget) Holds(p Pod) bool {
+	switch {
+	case b.Allowed > 0, p.Phase == "Pending", p.Terminating:
+		return false
+	case p.Ready:
+		return true
+	}
+	return !b.EvictsUnready && (b.Healthy < b.Wanted || b.Wanted == 0)
+}
 
 // An Alarm is a CloudWatch alarm that somebody trusts to tell whether all is well.
 type Alarm struct {

@@ -37,6 +37,8 @@ func TestTheManifestLetsTheGroupReadWhatIsReadAndNothingElse(t *testing.T) {
 		"ClusterRole": {
 			{NonResourceURLs: []string{"/metrics"}, Verbs: get},
 			{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: list},
+			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: list},
+			{APIGroups: []string{"policy"}, Resources: []string{"poddisruptionbudgets"}, Verbs: list},
 			{APIGroups: []string{"storage.k8s.io"}, Resources: []string{"storageclasses"}, Verbs: list},
 			{APIGroups: []string{"velero.io"}, Resources: []string{"backups"}, Verbs: list},
 		},

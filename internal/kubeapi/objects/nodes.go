@@ -35,6 +35,7 @@ func node(n *corev1.Node) fleet.Node {
 		Origin:    origin,
 		Pool:      pool,
 		Ready:     slices.ContainsFunc(n.Status.Conditions, ready),
+		Cordoned:  n.Spec.Unschedulable,
 		OSImage:   n.Status.NodeInfo.OSImage,
 		CreatedAt: n.CreationTimestamp.UTC(),
 	}

@@ -32,6 +32,7 @@ func TestANodeKeepsWhatTheFleetHasWordsFor(t *testing.T) {
 			Name: "ip-10-0-3-4", CreationTimestamp: metav1.NewTime(born),
 			Labels: map[string]string{"eks.amazonaws.com/nodegroup": "apps"},
 		},
+		Spec: corev1.NodeSpec{Unschedulable: true},
 		Status: corev1.NodeStatus{
 			NodeInfo: corev1.NodeSystemInfo{KubeletVersion: "v1.34.2-eks-1a2b3c", OSImage: "Amazon Linux 2023"},
 			Conditions: []corev1.NodeCondition{
@@ -42,7 +43,7 @@ func TestANodeKeepsWhatTheFleetHasWordsFor(t *testing.T) {
 	})
 	want := fleet.Node{
 		Name: "ip-10-0-3-4", Kubelet: "v1.34.2-eks-1a2b3c", Origin: fleet.Managed, Pool: "apps",
-		Ready: true, OSImage: "Amazon Linux 2023", CreatedAt: born,
+		Ready: true, Cordoned: true, OSImage: "Amazon Linux 2023", CreatedAt: born,
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)

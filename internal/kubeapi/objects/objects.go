@@ -1,8 +1,8 @@
 // Package objects reads the few Kubernetes objects of one cluster that a check
-// needs: its nodes, its kube-proxy, its backups, its storage classes. It reads
-// page by page and keeps of each page only what the fleet has words for. It
-// decides nothing about them, writes nothing, watches nothing, and asks for
-// nothing else.
+// or a rollout needs: its nodes, its pods and what protects them from disruption,
+// its kube-proxy, its backups, its storage classes. It reads page by page and keeps
+// of each page only what the fleet has words for. It decides nothing about them,
+// writes nothing, watches nothing, and asks for nothing else.
 //
 // It is apart from package kubeapi because it links client-go, which doubles the
 // time that a function takes to start.
@@ -19,6 +19,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,7 +33,7 @@ import (
 // deadline is the most time for one reading, with every page and retry.
 const deadline = time.Minute
 
-// limit is how many objects a page has: 500 nodes are some 10 MB.
+// limit is how many objects a page has: 500 nodes are some 10 MB, as many pods half of it.
 const limit = 500
 
 // Kubernetes' own kinds are a third as large as protobuf; custom resources exist
@@ -73,7 +74,7 @@ func New(e kubeapi.Endpoint, tokens kubeapi.Tokens, options ...kubeapi.Option) (
 // of a function's size.
 var codecs = sync.OnceValue(func() serializer.CodecFactory {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, storagev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, storagev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			panic(err) // two kinds of one name: a mistake in this list
 		}

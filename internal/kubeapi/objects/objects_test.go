@@ -120,6 +120,10 @@ var readings = map[string]func(context.Context, *objects.Reader) error{
 		_, err := r.StorageClasses(ctx)
 		return err
 	},
+	"/apis/policy/v1/poddisruptionbudgets": func(ctx context.Context, r *objects.Reader) error {
+		_, _, err := r.Workloads(ctx)
+		return err
+	},
 	"/apis/velero.io": func(ctx context.Context, r *objects.Reader) error {
 		_, err := r.Backups(ctx)
 		return err
