@@ -122,14 +122,22 @@ func TestEachFloorImportsOnlyTheFloorsBelowIt(t *testing.T) {
 		{"internal/incident", []string{"internal/fleet"}},
 		{"events", []string{"internal/fleet"}},
 		{"internal/etcdsize", []string{"internal/fleet"}},
-		{"internal/checks", []string{"internal/fleet"}},
+		{"internal/window", []string{"internal/fleet"}},
+		{"internal/nodefreshness", []string{"internal/fleet"}},
+		{"internal/checks", []string{"internal/fleet", "internal/nodefreshness"}},
+		{"internal/rollout", []string{"internal/fleet", "internal/nodefreshness", "internal/window"}},
+		{"internal/nodegrouprollout", []string{"internal/fleet", "internal/ledger", "internal/nodefreshness", "internal/rollout", "internal/window"}},
 		{"internal/clustercheck", []string{"internal/fleet", "internal/checks"}},
+		{"internal/window", []string{"internal/fleet"}},
+		{"internal/nodefreshness", []string{"internal/fleet"}},
 		{"internal/secretsencryption", []string{"internal/fleet", "internal/ledger"}},
-		{"internal/config", []string{"internal/fleet"}},
+		{"internal/config", []string{"internal/fleet", "internal/window"}},
+		{"internal/rules", []string{"internal/fleet", "internal/checks", "internal/config", "internal/nodefreshness", "internal/rollout", "internal/window"}},
 		{"internal/worker", []string{"events", "internal/fleet"}},
-		{"internal/ledger", []string{"internal/fleet", "internal/incident"}},
+		{"internal/ledger", []string{"internal/fleet", "internal/incident", "internal/rollout"}},
 		{"internal/kubeapi", []string{"internal/fleet", "internal/awsfleet/refusal"}},
-		{"internal/awsfleet", []string{"internal/fleet", "internal/kubeapi"}},
+		// What is read around a nodegroup, and asked of one, are nouns of the rollout.
+		{"internal/awsfleet", []string{"internal/fleet", "internal/kubeapi", "internal/rollout", "internal/nodegrouprollout"}},
 		{"internal/killswitch", []string{"internal/fleet", "internal/awsfleet/refusal"}},
 	}
 	g := load(t)
@@ -213,6 +221,7 @@ func TestAFunctionCarriesNothingThatOnlyToolsNeed(t *testing.T) {
 			"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery",
 			"github.com/aws/aws-sdk-go-v2/service/ec2", "github.com/aws/aws-sdk-go-v2/service/kms",
 			"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi",
+			"github.com/aws/aws-sdk-go-v2/service/ssm", // which AMI releases there are
 		},
 		"functions/secretsencryption": {
 			"github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/aws-sdk-go-v2/service/ssm",

@@ -80,7 +80,7 @@ The deployment also refuses a file that asks for more than it allows. With
 }
 
 // anyMode is what a deployment that allows everything has.
-var anyMode = config.MaxMode{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce}
+var anyMode = config.MaxMode{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce, NodegroupRollout: config.Enforce}
 
 // maxMode reads the flag --max-mode. What it leaves out allows everything.
 func maxMode(flag map[string]string) (config.MaxMode, error) {
@@ -94,8 +94,10 @@ func maxMode(flag map[string]string) (config.MaxMode, error) {
 			most.SecretsEncryption = mode
 		case "keyGuard":
 			most.KeyGuard = mode
+		case "nodegroupRollout":
+			most.NodegroupRollout = mode
 		default:
-			return most, fmt.Errorf("--max-mode %s=%s: want secretsEncryption or keyGuard", capability, mode)
+			return most, fmt.Errorf("--max-mode %s=%s: want secretsEncryption, keyGuard or nodegroupRollout", capability, mode)
 		}
 	}
 	return most, nil

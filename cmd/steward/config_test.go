@@ -168,7 +168,7 @@ func TestConfigExplainRefusesWhatItCannotPlace(t *testing.T) {
 }
 
 func TestConfigValidateHoldsAFileAgainstTheDeployment(t *testing.T) {
-	file := sample + "secretsEncryption:\n  require: keys\n  keys: [alias/eks]\n  mode: enforce\n"
+	file := sample + "secretsEncryption:\n  require: keys\n  keys: [alias/eks]\n  mode: enforce\nnodegroupRollout: {mode: approve}\n"
 	for name, tt := range map[string]struct{ flag, out, err string }{
 		"a deployment that allows it": {"secretsEncryption=enforce", "steward.yaml is valid: 2 targets, 2 overrides\n", ""},
 		"one that allows less": {
@@ -177,7 +177,13 @@ func TestConfigValidateHoldsAFileAgainstTheDeployment(t *testing.T) {
 				"\n   15 |   mode: enforce\n",
 			"steward.yaml has 1 problem",
 		},
-		"a capability that is none": {"etcdSize=report", "", "--max-mode etcdSize=report: want secretsEncryption or keyGuard"},
+		"one that allows no rollouts": {
+			"nodegroupRollout=report",
+			`steward.yaml:16: nodegroupRollout.mode is "approve", but the deployment allows report: want that, or deploy with maxMode.nodegroupRollout approve` +
+				"\n   16 | nodegroupRollout: {mode: approve}\n",
+			"steward.yaml has 1 problem",
+		},
+		"a capability that is none": {"etcdSize=report", "", "--max-mode etcdSize=report: want secretsEncryption, keyGuard or nodegroupRollout"},
 		"a mode that is none":       {"keyGuard=always", "", "--max-mode keyGuard=always: want one of report, approve, enforce"},
 	} {
 		t.Run(name, func(t *testing.T) {

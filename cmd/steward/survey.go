@@ -16,6 +16,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/etcdsize"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/report"
+	"github.com/eks-steward/eks-steward/internal/rules"
 )
 
 // surveyor reads what the deployed functions would read, and judges it as they
@@ -73,11 +74,8 @@ func (s surveyor) fleet(ctx context.Context, targets []fleet.Target) (all report
 }
 
 func (s surveyor) judge(snap fleet.Snapshot, now time.Time) report.Cluster {
-	rules := checks.Rules{
-		VersionSupport:    checks.VersionSupport(s.conf.VersionSupportFor(snap.ID)),
-		SecretsEncryption: checks.SecretsEncryption(s.conf.SecretsEncryptionFor(snap.ID)),
-	}
-	return report.Cluster{Snapshot: snap, Rules: rules, Findings: checks.Evaluate(snap, rules, now)}
+	r := rules.Checks(s.conf, snap.ID)
+	return report.Cluster{Snapshot: snap, Rules: r, Findings: checks.Evaluate(snap, r, now)}
 }
 
 // headroom holds a cluster's size against the limit of its own tier.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/nodefreshness"
 )
 
 // A Check is one practice that a cluster is held to.
@@ -37,12 +38,14 @@ var List = []Check{
 	encryptionState,
 	clusterUpdate,
 	ebsEncryption,
+	nodeFreshness,
 }
 
 // Rules are what a configuration says about one cluster.
 type Rules struct {
 	VersionSupport    VersionSupport
 	SecretsEncryption SecretsEncryption
+	NodeFreshness     nodefreshness.Rules
 }
 
 // VersionSupport are the rules of the check version-support.

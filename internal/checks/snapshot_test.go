@@ -44,6 +44,10 @@ func healthy(now time.Time) fleet.Snapshot {
 			{Name: "coredns", Version: "v1.13.1-eksbuild.1", Status: "ACTIVE"},
 			{Name: "kube-proxy", Version: "v1.36.0-eksbuild.2", Status: "ACTIVE"},
 		}, nil, now),
+		Images: fleet.Read([]fleet.AMIRelease{
+			{AMIType: "AL2023_x86_64_STANDARD", Version: "1.36", Release: "1.36.2-20260714", Published: date(2026, 7, 15)},
+		}, nil, now),
+		TemplateHeads: fleet.Read[[]fleet.TemplateHead](nil, nil, now),
 		Insights: fleet.Read([]fleet.Insight{
 			{ID: "i-1", Name: "Deprecated APIs removed in Kubernetes v1.37", Category: "UPGRADE_READINESS", Status: "PASSING", For: "1.37", Refreshed: now},
 		}, nil, now),

@@ -12,12 +12,16 @@ import (
 
 // Build makes a File of a document and judges it; name is what messages call
 // it. The error is Problems: all that is wrong, in the order of the document,
-// and there is no File then. Whether the time zone exists is not judged: only
-// those who read a new file need a database of zones (see Notify.Location).
-func Build(name string, root Node) (*File, error) {
+// and there is no File then. Time zones are looked up: whoever reads a new file
+// needs a database of them.
+func Build(name string, root Node) (*File, error) { return build(name, root, true) }
+
+// build judges by the time zones too where zones says so. What was accepted once
+// is decoded where there is no database of them (see Notify.Location).
+func build(name string, root Node, zones bool) (*File, error) {
 	file := Default()
 	file.name = name
-	b := builder{file: file, places: map[string]Place{}, bad: map[string]bool{}}
+	b := builder{file: file, zones: zones, places: map[string]Place{}, bad: map[string]bool{}}
 	b.fill(reflect.ValueOf(file).Elem(), root, "")
 	b.judge()
 	if len(b.problems) > 0 {
@@ -30,6 +34,7 @@ func Build(name string, root Node) (*File, error) {
 // builder fills a File from nodes and keeps what is wrong with them.
 type builder struct {
 	file     *File
+	zones    bool             // there is a database of time zones
 	places   map[string]Place // of the value of each path that is given
 	bad      map[string]bool  // paths with a problem: what follows from them is not told again
 	problems Problems
@@ -71,16 +76,14 @@ func (b *builder) fill(v reflect.Value, n Node, path string) {
 // explained tells the values whose origin people ask for. The lines of targets
 // would only make a stored configuration bigger.
 func explained(path string) bool {
-	if strings.HasSuffix(path, "]") {
-		return false // an item: its list is explained
+	path = index().ReplaceAllString(path, "[]")
+	section, key, _ := strings.Cut(strings.TrimPrefix(path, "overrides[]."), ".")
+	if strings.Contains(key, "[") {
+		return false // in an item: its list is explained
 	}
-	section, key, _ := strings.Cut(index().ReplaceAllString(path, ""), ".")
 	switch section {
-	case "etcdSize", "versionSupport", "secretsEncryption", "notify":
+	case "etcdSize", "versionSupport", "secretsEncryption", "nodegroupRollout", "waves", "notify":
 		return key != ""
-	case "overrides":
-		section, key, _ = strings.Cut(key, ".")
-		return section != "match" && key != ""
 	}
 	return false
 }
@@ -146,7 +149,8 @@ func (b *builder) list(v reflect.Value, n Node, path string) {
 		b.refuse(path, n)
 		return
 	}
-	if len(n.Items) == 0 {
+	if key.Most > 0 && len(n.Items) > key.Most {
+		b.report(path, n.Place, fmt.Sprintf("%s has %d items: want %s", path, len(n.Items), key.Want))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))
@@ -168,6 +172,9 @@ func (b *builder) override(o *Override, n Node, path string) {
 	if o.SecretsEncryption.Require != ListedKeys && !b.given(path+".secretsEncryption.keys") {
 		o.SecretsEncryption.Keys = nil // the file's, and of no use with another requirement
 	}
+	if o.NodegroupRollout.ForceAfter == 0 && !b.given(path+".nodegroupRollout.forceGroups") {
+		o.NodegroupRollout.ForceGroups = nil // likewise
+	}
 }
 
 func (b *builder) scalar(v reflect.Value, n Node, path string) {
@@ -176,6 +183,12 @@ func (b *builder) scalar(v reflect.Value, n Node, path string) {
 	if !ok || !key.allows(value, n) {
 		b.refuse(path, n)
 		return
+	}
+	if key.Zone && b.zones {
+		if _, err := time.LoadLocation(n.Text); err != nil {
+			b.report(path, n.Place, fmt.Sprintf("%s is %s, which no time zone database knows: want %s", path, n.shown(), key.Want))
+			return
+		}
 	}
 	v.Set(value)
 }
@@ -217,7 +230,7 @@ func (k Key) allows(v reflect.Value, n Node) bool {
 	}
 	switch x := v.Interface().(type) {
 	case time.Duration:
-		return k.Shortest <= x && x <= k.Longest
+		return k.Shortest <= x && x <= k.Longest || k.OrZero && x == 0
 	case float64:
 		return k.Min <= x && x <= k.Max // also refuses NaN
 	case int:

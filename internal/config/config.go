@@ -32,6 +32,8 @@ type File struct {
 	EtcdSize          EtcdSize          `json:"etcdSize"`
 	VersionSupport    VersionSupport    `json:"versionSupport"`
 	SecretsEncryption SecretsEncryption `json:"secretsEncryption"`
+	NodegroupRollout  NodegroupRollout  `json:"nodegroupRollout"`
+	Waves             Waves             `json:"waves"`
 	Notify            Notify            `json:"notify"`
 	Overrides         []Override        `json:"overrides"`
 
@@ -122,11 +124,15 @@ type Override struct {
 	EtcdSize          EtcdSize          `json:"etcdSize"`
 	VersionSupport    VersionSupport    `json:"versionSupport"`
 	SecretsEncryption SecretsEncryption `json:"secretsEncryption"`
+	NodegroupRollout  NodegroupRollout  `json:"nodegroupRollout"`
 }
 
 // unmatched is the override that changes nothing.
 func (f *File) unmatched() Override {
-	return Override{EtcdSize: f.EtcdSize, VersionSupport: f.VersionSupport, SecretsEncryption: f.SecretsEncryption}
+	return Override{
+		EtcdSize: f.EtcdSize, VersionSupport: f.VersionSupport,
+		SecretsEncryption: f.SecretsEncryption, NodegroupRollout: f.NodegroupRollout,
+	}
 }
 
 // Match selects clusters. A list that is not given matches everything; all
@@ -149,6 +155,14 @@ func Default() *File {
 		// https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html
 		VersionSupport:    VersionSupport{Reminders: []int{180, 90, 60, 30, 14, 7, 1}, StandardUSDPerHour: 0.10, ExtendedUSDPerHour: 0.60},
 		SecretsEncryption: SecretsEncryption{Require: AnyKey, Mode: Report, KeyGuard: Report},
+		NodegroupRollout: NodegroupRollout{
+			Mode: Report, WhenUnknown: Block, Calendar: NoCalendar, MinReleaseAge: 72 * time.Hour, Template: TemplateDefault,
+			Bake: 30 * time.Minute, NodeTime: 5 * time.Minute,
+		},
+		Waves: Waves{
+			Tag: "environment", Order: []string{"dev", "stage", "prod"}, Others: OthersLast, MaxClusters: 3, MaxGroups: 1,
+			Bake: 24 * time.Hour, Longest: 30 * 24 * time.Hour,
+		},
 
 		Notify: Notify{DigestAbove: 5, MinSeverity: fleet.Warning, TimeZone: "UTC", SNS: SNSAlways, Slack: true},
 	}

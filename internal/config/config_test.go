@@ -18,6 +18,8 @@ import (
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/etcdsize"
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/rollout"
+	"github.com/eks-steward/eks-steward/internal/window"
 )
 
 // The rules convert to those of the checks, field by field.
@@ -25,6 +27,9 @@ var (
 	_ = etcdsize.Rules(config.EtcdSize{})
 	_ = checks.VersionSupport(config.VersionSupport{})
 	_ = checks.SecretsEncryption(config.RequiredKey{})
+	_ = window.Window(config.MaintenanceWindow{})
+	_ = window.Freeze(config.Freeze{})
+	_ = rollout.Waves(config.Waves{})
 )
 
 func TestTheRequirementsAreThoseOfTheCheck(t *testing.T) {
@@ -54,6 +59,8 @@ etcdSize:
   warnPercent: 65
 notify: {timeZone: Europe/Berlin}
 secretsEncryption: {require: keys, keys: [alias/eks, "tag:purpose=eks"]}
+nodegroupRollout: {windows: [{cron: "0 2 * * 6", duration: 4h, timeZone: Europe/Berlin}], alarms: [errors]}
+waves: {order: [lab, prod]}
 overrides:
   - match: {names: ["prod-*", "pay?"], accounts: ["111122223333"]}
     etcdSize:
@@ -200,13 +207,13 @@ func TestExplainAgreesWithTheEffectiveValues(t *testing.T) {
 	f := parse(t, sample)
 	id := fleet.ClusterID{Account: "111122223333", Region: "us-east-1", Name: "prod-a"}
 	want := []config.Explained{
-		{Path: "etcdSize.warnPercent", Value: "60", From: "overrides[0] at steward.yaml:15"},
+		{Path: "etcdSize.warnPercent", Value: "60", From: "overrides[0] at steward.yaml:17"},
 		{Path: "etcdSize.criticalPercent", Value: "85", From: "default"},
 		{Path: "etcdSize.hysteresisPercent", Value: "5", From: "default"},
 		{Path: "etcdSize.watchPercent", Value: "50", From: "default"},
 		{Path: "etcdSize.standardLimitGB", Value: "8", From: "default"},
 		{Path: "etcdSize.staleAfter", Value: "20m", From: "default"},
-		{Path: "etcdSize.history", Value: "3h", From: "overrides[2] at steward.yaml:19"},
+		{Path: "etcdSize.history", Value: "3h", From: "overrides[2] at steward.yaml:21"},
 		{Path: "etcdSize.growthHorizon", Value: "4h", From: "default"},
 		{Path: "versionSupport.reminders", Value: "[180, 90, 60, 30, 14, 7, 1]", From: "default"},
 		{Path: "versionSupport.standardUSDPerHour", Value: "0.1", From: "default"},
@@ -215,6 +222,26 @@ func TestExplainAgreesWithTheEffectiveValues(t *testing.T) {
 		{Path: "secretsEncryption.keys", Value: "[alias/eks, tag:purpose=eks]", From: "steward.yaml:11"},
 		{Path: "secretsEncryption.mode", Value: "report", From: "default"},
 		{Path: "secretsEncryption.keyGuard", Value: "report", From: "default"},
+		{Path: "nodegroupRollout.mode", Value: "report", From: "default"},
+		{Path: "nodegroupRollout.whenUnknown", Value: "block", From: "default"},
+		{Path: "nodegroupRollout.windows", Value: "[{cron: 0 2 * * 6, duration: 4h, timeZone: Europe/Berlin}]", From: "steward.yaml:12"},
+		{Path: "nodegroupRollout.freezes", Value: "[]", From: "default"},
+		{Path: "nodegroupRollout.calendar", Value: "none", From: "default"},
+		{Path: "nodegroupRollout.alarms", Value: "[errors]", From: "steward.yaml:12"},
+		{Path: "nodegroupRollout.minReleaseAge", Value: "72h", From: "default"},
+		{Path: "nodegroupRollout.maxNodeAge", Value: "0s", From: "default"},
+		{Path: "nodegroupRollout.template", Value: "default", From: "default"},
+		{Path: "nodegroupRollout.bake", Value: "30m", From: "default"},
+		{Path: "nodegroupRollout.nodeTime", Value: "5m", From: "default"},
+		{Path: "nodegroupRollout.forceAfter", Value: "0", From: "default"},
+		{Path: "nodegroupRollout.forceGroups", Value: "[]", From: "default"},
+		{Path: "waves.tag", Value: "environment", From: "default"},
+		{Path: "waves.order", Value: "[lab, prod]", From: "steward.yaml:13"},
+		{Path: "waves.others", Value: "last", From: "default"},
+		{Path: "waves.maxClusters", Value: "3", From: "default"},
+		{Path: "waves.maxGroups", Value: "1", From: "default"},
+		{Path: "waves.bake", Value: "24h", From: "default"},
+		{Path: "waves.longest", Value: "720h", From: "default"},
 		{Path: "notify.digestAbove", Value: "5", From: "default"},
 		{Path: "notify.minSeverity", Value: "warning", From: "default"},
 		{Path: "notify.timeZone", Value: "Europe/Berlin", From: "steward.yaml:10"},
@@ -298,12 +325,12 @@ var files = rapid.Custom(func(t *rapid.T) []byte {
 		}
 		return map[string]any{"require": rapid.SampledFrom([]string{config.AnyKey, config.CustomerKey}).Draw(t, "require")}
 	}
-	file["secretsEncryption"] = encryption()
+	file["secretsEncryption"], file["nodegroupRollout"] = encryption(), rollouts(t)
 	var overrides []any
 	for i := range rapid.IntRange(0, 4).Draw(t, "overrides") {
 		overrides = append(overrides, map[string]any{
 			"match":    map[string]any{"names": []string{fmt.Sprintf("prod-%d-*", i)}},
-			"etcdSize": size(55, 60, 97), "secretsEncryption": encryption(),
+			"etcdSize": size(55, 60, 97), "secretsEncryption": encryption(), "nodegroupRollout": rollouts(t),
 		})
 	}
 	if overrides != nil {
@@ -315,6 +342,30 @@ var files = rapid.Custom(func(t *rapid.T) []byte {
 	}
 	return data
 })
+
+// rollouts draws a section nodegroupRollout, with lists that are missing, empty or
+// not.
+func rollouts(t *rapid.T) map[string]any {
+	section := map[string]any{"mode": rapid.SampledFrom(config.Modes).Draw(t, "mode")}
+	list := func(key string, item any) {
+		if n := rapid.IntRange(-1, 2).Draw(t, key); n >= 0 {
+			section[key] = slices.Repeat([]any{item}, n)
+		}
+	}
+	list("windows", map[string]any{"cron": "*/30 0-5 * * mon,sat", "duration": "90m", "timeZone": "Africa/Cairo"})
+	list("freezes", map[string]any{"from": "2026-12-18", "to": "2026-12-18", "timeZone": "UTC"})
+	list("alarms", "errors: \"5xx\"")
+	if calendar := rapid.SampledFrom([]string{"", config.NoCalendar, "changes"}).Draw(t, "calendar"); calendar != "" {
+		section["calendar"] = calendar
+	}
+	if after := rapid.IntRange(-1, 2).Draw(t, "forceAfter"); after >= 0 {
+		section["forceAfter"] = after
+		if after > 0 {
+			section["forceGroups"] = []string{"lab-*/*"}
+		}
+	}
+	return section
+}
 
 func TestDecodeIsTheInverseOfEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -342,7 +393,8 @@ func TestLinesAreStoredOfListsAndNotOfTheirItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	for part, want := range map[string]bool{
-		`"secretsEncryption.keys":11`: true, `"overrides[3].versionSupport.reminders":21`: true,
+		`"secretsEncryption.keys":11`: true, `"overrides[3].versionSupport.reminders":23`: true,
+		`"nodegroupRollout.windows":12`: true, "windows[": false, "order[": false,
 		"keys[": false, "reminders[": false, "match.": false, "targets[": false,
 	} {
 		if strings.Contains(string(data), part) != want {
@@ -382,7 +434,7 @@ func TestDecodeNeedsNoTimeZoneDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := config.Decode([]byte(strings.Replace(string(data), "Europe/Berlin", "Europe/Atlantis", 1)))
+	f, err := config.Decode([]byte(strings.ReplaceAll(string(data), "Europe/Berlin", "Europe/Atlantis")))
 	if err != nil {
 		t.Fatalf("a function that tells no times was stopped by one: %v", err)
 	}

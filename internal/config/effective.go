@@ -28,6 +28,20 @@ func EncryptionWriter(t fleet.Target) string {
 	return roleARN(t.Account, t.Region, EncryptionWriterRole)
 }
 
+// RolloutWriterRole is the role that renews the nodes of nodegroups. The
+// deployment creates it in the watched accounts only where maxMode allows more
+// than Report.
+const RolloutWriterRole = "steward-rollout-writer"
+
+// RolloutWriter is the role to assume in a target in order to update one of its
+// nodegroups; empty where nothing is assumed.
+func RolloutWriter(t fleet.Target) string {
+	if t.Role == "" {
+		return ""
+	}
+	return roleARN(t.Account, t.Region, RolloutWriterRole)
+}
+
 // Targets are all accounts and regions of the file, in its order, with the role
 // to assume; it is empty for the function's own credentials.
 func (f *File) Targets() []fleet.Target {
@@ -114,6 +128,13 @@ func (f *File) KeyGuardFor(c fleet.ClusterID) string {
 	return o.SecretsEncryption.KeyGuard
 }
 
+// NodegroupRolloutFor is what the file says about new nodes for a cluster. The
+// deployment and the cluster's tag may hold the mode lower.
+func (f *File) NodegroupRolloutFor(c fleet.ClusterID) NodegroupRollout {
+	o, _ := f.rules(c)
+	return o.NodegroupRollout
+}
+
 // readAs takes over what holds for a whole target (Key.PerTarget).
 func (s EtcdSize) readAs(target EtcdSize) EtcdSize {
 	s.StandardLimitGB, s.History = target.StandardLimitGB, target.History
@@ -151,7 +172,8 @@ type Explained struct {
 func (f *File) Explain(c fleet.ClusterID) []Explained {
 	effective := *f
 	rules, override := f.rules(c)
-	effective.EtcdSize, effective.VersionSupport, effective.SecretsEncryption = f.EtcdSizeFor(c), rules.VersionSupport, rules.SecretsEncryption
+	effective.EtcdSize, effective.VersionSupport = f.EtcdSizeFor(c), rules.VersionSupport
+	effective.SecretsEncryption, effective.NodegroupRollout = rules.SecretsEncryption, rules.NodegroupRollout
 	_, ofTarget := f.rules(fleet.ClusterID{Account: c.Account, Region: c.Region})
 	var all []Explained
 	v := reflect.ValueOf(effective)
@@ -187,12 +209,20 @@ func written(v reflect.Value) string {
 	if d, ok := v.Interface().(time.Duration); ok {
 		return Brief(d)
 	}
-	if v.Kind() == reflect.Slice {
-		items := make([]string, v.Len())
-		for i := range items {
-			items[i] = written(v.Index(i))
+	var items []string
+	switch v.Kind() {
+	case reflect.Slice:
+		for i := range v.Len() {
+			items = append(items, written(v.Index(i)))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
+	case reflect.Struct:
+		for i, name := range names(v.Type()) {
+			if !empty(v.Field(i)) {
+				items = append(items, name+": "+written(v.Field(i)))
+			}
+		}
+		return "{" + strings.Join(items, ", ") + "}"
 	}
 	return fmt.Sprint(v.Interface())
 }

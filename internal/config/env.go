@@ -21,10 +21,14 @@ type DispatchEnv struct {
 	NotifyQueue       string `env:"STEWARD_NOTIFY_QUEUE" form:"url"`
 
 	SecretsEncryptionQueue string `env:"STEWARD_SECRETSENCRYPTION_QUEUE" form:"url"`
+	// Without it no rollout is planned or carried on.
+	NodegroupRolloutQueue string `env:"STEWARD_NODEGROUPROLLOUT_QUEUE,optional" form:"url"`
 
 	// A file that asks for more is refused (see MaxMode).
 	MaxModeSecretsEncryption string `env:"STEWARD_MAX_MODE_SECRETS_ENCRYPTION" form:"mode"`
 	MaxModeKeyGuard          string `env:"STEWARD_MAX_MODE_KEY_GUARD" form:"guard"`
+	// Nothing allows report.
+	MaxModeNodegroupRollout string `env:"STEWARD_MAX_MODE_NODEGROUP_ROLLOUT,optional" form:"mode"`
 
 	// The object that serves until somebody uploads a configuration.
 	ConfigDefaultBucket string `env:"STEWARD_CONFIG_DEFAULT_BUCKET" form:"bucket"`
@@ -55,6 +59,15 @@ type SecretsEncryptionEnv struct {
 	KillSwitch  string `env:"STEWARD_KILL_SWITCH" form:"parameter"`
 	MaxMode     string `env:"STEWARD_MAX_MODE" form:"mode"`            // no cluster's mode is higher
 	MaxKeyGuard string `env:"STEWARD_MAX_MODE_KEY_GUARD" form:"guard"` // likewise for the guard
+}
+
+// NodegroupRolloutEnv is what the deployment tells the function nodegrouprollout.
+type NodegroupRolloutEnv struct {
+	Table      string `env:"STEWARD_TABLE" form:"table"`
+	Bus        string `env:"STEWARD_BUS" form:"bus"`
+	Queue      string `env:"STEWARD_NODEGROUPROLLOUT_QUEUE" form:"url"` // its own, for what a run has no time left for
+	KillSwitch string `env:"STEWARD_KILL_SWITCH" form:"parameter"`
+	MaxMode    string `env:"STEWARD_MAX_MODE" form:"mode"` // no cluster's mode is higher
 }
 
 // ApproveEnv is what the deployment tells the function approve. Without a

@@ -34,13 +34,17 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 			Table: table, Bus: bus, ConfigBucket: matching(`[a-z0-9][a-z0-9-]{1,30}[a-z0-9]`), ConfigKey: "steward.yaml",
 			EtcdSizeQueue: url, ClusterCheckQueue: url, NotifyQueue: "http://127.0.0.1:8080/queue", SecretsEncryptionQueue: url,
 			MaxModeSecretsEncryption: rapid.SampledFrom(config.Modes).Draw(t, "mode"), MaxModeKeyGuard: config.Report,
-			ConfigDefaultBucket: "cdk-assets", ConfigDefaultKey: matching(`[0-9a-f]{64}\.yaml`),
+			MaxModeNodegroupRollout: rapid.SampledFrom(append([]string{""}, config.Modes...)).Draw(t, "rollouts"),
+			ConfigDefaultBucket:     "cdk-assets", ConfigDefaultKey: matching(`[0-9a-f]{64}\.yaml`),
 		})
 		inverse(t, config.EtcdSizeEnv{Table: table, Bus: bus, Topic: topic})
 		inverse(t, config.ClusterCheckEnv{Table: table, Bus: bus, Topic: topic, Queue: url})
 		inverse(t, config.SecretsEncryptionEnv{
 			Table: table, Bus: bus, Queue: url, KillSwitch: matching(`(/[a-z-]{1,20}){1,3}`),
 			MaxMode: rapid.SampledFrom(config.Modes).Draw(t, "mode"), MaxKeyGuard: config.Enforce,
+		})
+		inverse(t, config.NodegroupRolloutEnv{
+			Table: table, Bus: bus, Queue: url, KillSwitch: matching(`(/[a-z-]{1,20}){1,3}`), MaxMode: rapid.SampledFrom(config.Modes).Draw(t, "mode"),
 		})
 		inverse(t, config.ApproveEnv{
 			Table: table, SecretsEncryptionQueue: url, Queue: url, SlackSigningSecret: matching(`([a-z/]{1,20})?`),

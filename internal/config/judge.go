@@ -15,6 +15,7 @@ import (
 func (b *builder) judge() {
 	b.judgeTargets()
 	b.judgeRules("", b.file.unmatched())
+	b.judgeWaves()
 	b.judgeNotify()
 	for i, o := range b.file.Overrides {
 		b.judgeOverride(i, o)
@@ -80,6 +81,7 @@ func (b *builder) judgeRules(within string, o Override) {
 	b.judgeSizes(join(within, "etcdSize"), o.EtcdSize)
 	b.judgeSupport(join(within, "versionSupport"), o.VersionSupport)
 	b.judgeEncryption(join(within, "secretsEncryption"), o.SecretsEncryption)
+	b.judgeRollout(join(within, "nodegroupRollout"), o.NodegroupRollout)
 }
 
 func (b *builder) judgeSizes(section string, s EtcdSize) {
@@ -181,11 +183,7 @@ func (b *builder) judgeOverride(i int, o Override) {
 	accounts, regions := b.watched()
 	b.judgeAmong(item+".match.accounts", o.Match.Accounts, accounts)
 	b.judgeAmong(item+".match.regions", o.Match.Regions, regions)
-	for j, name := range o.Match.Names {
-		if _, err := path.Match(name, ""); err != nil {
-			b.clash(fmt.Sprintf("%s.match.names[%d]", item, j), name, "the pattern is malformed", "a pattern such as \"prod-*\"")
-		}
-	}
+	b.judgePatterns(item+".match.names", o.Match.Names, `"prod-*"`)
 	if len(o.Match.Names) > 0 {
 		b.judgePerTarget(item+".etcdSize.", o.EtcdSize)
 	}
@@ -197,7 +195,18 @@ func (b *builder) judgeOverride(i int, o Override) {
 
 // setsSomething tells whether an override holds a section.
 func (b *builder) setsSomething(item string) bool {
-	return b.given(item+".etcdSize") || b.given(item+".versionSupport") || b.given(item+".secretsEncryption")
+	return slices.ContainsFunc(names(reflect.TypeFor[Override]()), func(section string) bool {
+		return section != "match" && b.given(join(item, section))
+	})
+}
+
+// judgePatterns refuses what path.Match cannot read.
+func (b *builder) judgePatterns(list string, patterns []string, such string) {
+	for i, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			b.clash(fmt.Sprintf("%s[%d]", list, i), p, "the pattern is malformed", "a pattern such as "+such)
+		}
+	}
 }
 
 // watched are the accounts and regions of the targets.

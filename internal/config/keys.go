@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/eks-steward/eks-steward/internal/window"
 )
 
 // A Key is all there is to say about one key of the run-time file. Build
@@ -17,13 +19,16 @@ type Key struct {
 
 	Required bool // must be given
 	NotEmpty bool // a list needs an item, a mapping a key
+	Most     int  // items of a list; 0 is no bound
 	// PerTarget values hold for a whole account and region, because sizes are
 	// read for a whole target in one call: an override by name cannot set them.
 	PerTarget bool
 
 	Min, Max          float64       // of a number, inclusive
 	Shortest, Longest time.Duration // of a duration, inclusive
+	OrZero            bool          // 0s is allowed beside them
 	Pattern           *Grammar      // of a text
+	Zone              bool          // a text that names a time zone
 	OneOf             []string      // of a text
 
 	Example any
@@ -36,11 +41,18 @@ var DurationForm = grammar(`^([0-9]+(\.[0-9]+)?[hms])+$`)
 var (
 	accountForm = grammar(`^[0-9]{12}$`)
 	regionForm  = grammar(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
+	dayForm     = grammar(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+	// Not Local, which means another zone on every machine.
+	zoneForm = grammar(`^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)+)$`)
 )
+
+const day = 24 * time.Hour
 
 const (
 	wantAccount = `the 12 digits of an account id in quotes, such as "111122223333"`
 	wantRegion  = "a region such as eu-west-1"
+	wantDay     = "a day such as 2026-12-18"
+	wantZone    = "a time zone of the IANA database, such as Europe/Berlin or UTC"
 )
 
 // Keys are the keys of the run-time file in the order of the file. The keys
@@ -176,6 +188,166 @@ var Keys = []Key{
 		Want: "report or enforce",
 	},
 	{
+		Path: "nodegroupRollout",
+		Doc:  "When the nodes of managed nodegroups are renewed, and how far eks-steward goes in it. An update that has begun can be neither paused nor cancelled, so that everything here is about the moments before and after one.",
+		Want: "a mapping such as {mode: approve}",
+	},
+	{
+		Path: "nodegroupRollout.mode", OneOf: Modes, Example: Approve,
+		Doc: "What to do about nodegroups that need new nodes. report: only tell. approve: make a plan, and carry it out once a person approved it. enforce: carry it out. " +
+			"Only nodegroups with the tag eks-steward/nodegroup-rollout: allowed are written to. The deployment's maxMode must allow it.",
+		Want: "report, approve or enforce",
+	},
+	{
+		Path: "nodegroupRollout.whenUnknown", OneOf: []string{Block, Proceed}, Example: Block,
+		Doc:  "What to do about a nodegroup when nodes, pods or PodDisruptionBudgets could not be read. block: it is not begun. proceed: it is begun, and that is said. What AWS does not say always blocks.",
+		Want: "block or proceed",
+	},
+	{
+		Path: "nodegroupRollout.windows", Most: 50, Example: []any{map[string]any{"cron": "0 2 * * 6", "duration": "4h", "timeZone": "Europe/Berlin"}},
+		Doc:  "When nodegroups may be begun; without windows at any time. A nodegroup is begun only if the time that it usually takes fits into what is left of the window.",
+		Want: `a list of at most 50 windows, such as [{cron: "0 2 * * 6", duration: 4h, timeZone: Europe/Berlin}]`,
+	},
+	{Path: "nodegroupRollout.windows[]", Want: `a mapping such as {cron: "0 2 * * 6", duration: 4h, timeZone: Europe/Berlin}`},
+	{
+		// No @weekly and no CRON_TZ=: the zone has a key of its own.
+		Path: "nodegroupRollout.windows[].cron", Required: true, Pattern: grammar(`^[0-9A-Za-z*?,/-]+( +[0-9A-Za-z*?,/-]+){4}$`), Example: "0 2 * * 6",
+		Doc:  "When the window opens: minute, hour, day of month, month, day of week (0 is Sunday). A start that a clock change skips does not open it; one that comes twice opens it for what both have in common.",
+		Want: `the five fields of cron in quotes, such as "0 2 * * 6" for Saturdays at 02:00`,
+	},
+	{
+		Path: "nodegroupRollout.windows[].duration", Required: true, Shortest: window.Shortest, Longest: window.Longest, Example: "4h",
+		Doc:  "How long the window stays open.",
+		Want: "a duration from 15m to 168h",
+	},
+	{
+		Path: "nodegroupRollout.windows[].timeZone", Required: true, Pattern: zoneForm, Zone: true, Example: "Europe/Berlin",
+		Doc:  "Time zone of cron.",
+		Want: wantZone,
+	},
+	{
+		Path: "nodegroupRollout.freezes", Most: 100, Example: []any{map[string]any{"from": "2026-12-18", "to": "2027-01-03", "timeZone": "Europe/Berlin", "reason": "holidays"}},
+		Doc:  "Days on which nothing is begun, whatever window is open.",
+		Want: `a list of at most 100 freezes, such as [{from: "2026-12-18", to: "2027-01-03", timeZone: Europe/Berlin}]`,
+	},
+	{Path: "nodegroupRollout.freezes[]", Want: `a mapping such as {from: "2026-12-18", to: "2027-01-03", timeZone: Europe/Berlin}`},
+	{
+		Path: "nodegroupRollout.freezes[].from", Required: true, Pattern: dayForm, Example: "2026-12-18",
+		Doc:  "First day of the freeze, from its midnight on.",
+		Want: wantDay,
+	},
+	{
+		Path: "nodegroupRollout.freezes[].to", Required: true, Pattern: dayForm, Example: "2027-01-03",
+		Doc:  "Last day of the freeze, to its end.",
+		Want: wantDay + ", not before from",
+	},
+	{
+		Path: "nodegroupRollout.freezes[].timeZone", Required: true, Pattern: zoneForm, Zone: true, Example: "Europe/Berlin",
+		Doc:  "Time zone of the days.",
+		Want: wantZone,
+	},
+	{
+		Path: "nodegroupRollout.freezes[].reason", Pattern: grammar(`^.{1,200}$`), Example: "holidays",
+		Doc:  "What people are told when something waits for its end.",
+		Want: "a text of 1 to 200 characters",
+	},
+	{
+		// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetCalendarState.html
+		Path: "nodegroupRollout.calendar", Example: "change-freeze",
+		Pattern: grammar(`^(none|[A-Za-z0-9_.-]{3,128}|arn:aws[a-z-]*:ssm:[a-z0-9-]+:[0-9]{12}:document/[A-Za-z0-9_./-]+)$`),
+		Doc:     "A Change Calendar of Systems Manager, in the cluster's account and region or shared with it, that has to be open. While it cannot be read nothing is begun.",
+		Want:    "the name or ARN of a Change Calendar, or none",
+	},
+	{
+		// DescribeAlarms takes at most 100 names:
+		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+		Path: "nodegroupRollout.alarms", Most: 100, Example: []string{"checkout-5xx"},
+		Doc:  "CloudWatch alarms in the cluster's account and region that have to be quiet before a nodegroup is begun, and after it through bake.",
+		Want: "a list of at most 100 names of alarms, such as [checkout-5xx]",
+	},
+	{Path: "nodegroupRollout.alarms[]", Pattern: grammar(`^.{1,255}$`), Want: "the name of an alarm"},
+	{
+		Path: "nodegroupRollout.minReleaseAge", Longest: 90 * day, Example: "72h",
+		Doc:  "How long an AMI release has to be out before nodes get it.",
+		Want: "a duration from 0s to 2160h",
+	},
+	{
+		Path: "nodegroupRollout.maxNodeAge", Shortest: day, Longest: 365 * day, OrZero: true, Example: "1440h",
+		Doc:  "How old a node may become where something newer is there for it; 0s is no bound.",
+		Want: "0s, or a duration from 24h to 8760h",
+	},
+	{
+		Path: "nodegroupRollout.template", OneOf: []string{TemplateDefault, TemplateLatest, TemplateIgnore}, Example: TemplateDefault,
+		Doc:  "Which version of their launch template nodes should have. default: the template's default version. latest: its newest. ignore: the one that they have.",
+		Want: "default, latest or ignore",
+	},
+	{
+		Path: "nodegroupRollout.bake", Longest: day, Example: "30m",
+		Doc:  "How long all must be well after an update before the nodegroup is done.",
+		Want: "a duration from 0s to 24h",
+	},
+	{
+		Path: "nodegroupRollout.nodeTime", Shortest: time.Minute, Longest: 2 * time.Hour, Example: "5m",
+		Doc:  "How long it takes to replace one node, as long as no update of the nodegroup has been seen.",
+		Want: "a duration from 1m to 2h",
+	},
+	{
+		Path: "nodegroupRollout.forceAfter", Min: 0, Max: 10, Example: 2,
+		Doc:  "After this many failed updates, the next one of the nodegroups in forceGroups deletes pods although their PodDisruptionBudgets forbid it. 0 is never. Unit: failed updates.",
+		Want: "a whole number from 0 to 10, and above 0 only with forceGroups",
+	},
+	{
+		Path: "nodegroupRollout.forceGroups", NotEmpty: true, Most: 100, Example: []string{"lab-*/*"},
+		Doc:  "The nodegroups that forceAfter is for, as cluster/nodegroup or patterns of it: * stands for any characters but /, ? for one, [ab] for one of some.",
+		Want: `a list of 1 to 100 nodegroups, such as ["lab-*/*"], and only with forceAfter above 0`,
+	},
+	{
+		Path: "nodegroupRollout.forceGroups[]", Pattern: grammar(`^[0-9A-Za-z_*?\[\]^-]{1,200}/[0-9A-Za-z_*?\[\]^-]{1,200}$`),
+		Want: `cluster/nodegroup in quotes, in which * stands for any characters but /, ? for one and [ab] for one of some, such as "lab-*/*"`,
+	},
+	{
+		Path: "waves",
+		Doc:  "In which order the clusters of the fleet get new nodes. The next wave begins when the one before is done and has rested.",
+		Want: "a mapping such as {tag: environment, order: [dev, stage, prod]}",
+	},
+	{
+		// https://docs.aws.amazon.com/eks/latest/userguide/eks-using-tags.html
+		Path: "waves.tag", Pattern: grammar(`^[A-Za-z0-9 _.:/=+@-]{1,128}$`), Example: "environment",
+		Doc:  "The tag of clusters whose value names their wave.",
+		Want: "the key of a tag, such as environment",
+	},
+	{
+		Path: "waves.order", NotEmpty: true, Most: 20, Example: []string{"dev", "stage", "prod"},
+		Doc:  "The waves, first to last, by the values of the tag.",
+		Want: "a list of 1 to 20 values of the tag, such as [dev, stage, prod]",
+	},
+	{Path: "waves.order[]", Pattern: grammar(`^[A-Za-z0-9 _.:/=+@-]{1,256}$`), Want: "a value of the tag, such as prod"},
+	{
+		Path: "waves.others", OneOf: []string{OthersLast, OthersNever}, Example: OthersLast,
+		Doc:  "What becomes of clusters without the tag, or with another value. last: they are the last wave. never: they are left alone.",
+		Want: "last or never",
+	},
+	{
+		Path: "waves.maxClusters", Min: 1, Max: 50, Example: 3,
+		Doc:  "In how many clusters nodegroups may be under way at a time.",
+		Want: "a whole number from 1 to 50",
+	},
+	{
+		Path: "waves.maxGroups", Min: 1, Max: 10, Example: 1,
+		Doc:  "How many nodegroups of one cluster may be under way at a time.",
+		Want: "a whole number from 1 to 10",
+	},
+	{
+		Path: "waves.bake", Longest: 14 * day, Example: "24h",
+		Doc:  "How long a wave rests before the next one begins.",
+		Want: "a duration from 0s to 336h",
+	},
+	{
+		Path: "waves.longest", Shortest: day, Longest: 90 * day, Example: "720h",
+		Doc:  "How long a rollout may take before it halts and says what it waits for. The waves rest within it.",
+		Want: "a duration from 24h to 2160h, above the time that all waves rest",
+	},
+	{
 		Path: "notify",
 		Doc:  "Who hears of findings, and how.",
 		Want: "a mapping such as {minSeverity: warning, slack: true}",
@@ -191,10 +363,9 @@ var Keys = []Key{
 		Want: "info, warning or critical",
 	},
 	{
-		// Not Local, which means another zone on every machine.
-		Path: "notify.timeZone", Pattern: grammar(`^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)+)$`), Example: "Europe/Berlin",
+		Path: "notify.timeZone", Pattern: zoneForm, Zone: true, Example: "Europe/Berlin",
 		Doc:  "Time zone of the times in messages.",
-		Want: "a time zone of the IANA database, such as Europe/Berlin or UTC",
+		Want: wantZone,
 	},
 	{
 		Path: "notify.sns", OneOf: []string{SNSAlways, SNSFallback}, Example: SNSAlways,
@@ -211,7 +382,7 @@ var Keys = []Key{
 		Doc:  "Other rules for some clusters. The first override that matches a cluster applies, and no other.",
 		Want: "a list of mappings with match and what differs",
 	},
-	{Path: "overrides[]", Want: "a mapping with match and at least one of etcdSize, versionSupport and secretsEncryption"},
+	{Path: "overrides[]", Want: "a mapping with match and at least one of etcdSize, versionSupport, secretsEncryption and nodegroupRollout"},
 	{
 		Path: "overrides[].match", Required: true, NotEmpty: true,
 		Doc:  "Which clusters: all of the lists that are given must match.",
@@ -252,6 +423,11 @@ var Keys = []Key{
 		Path: "overrides[].secretsEncryption", NotEmpty: true,
 		Doc:  "What differs, with the keys of secretsEncryption. The rest stays as in secretsEncryption; its keys only where require is keys here too.",
 		Want: "at least one key of secretsEncryption, such as {require: customer-key}",
+	},
+	{
+		Path: "overrides[].nodegroupRollout", NotEmpty: true,
+		Doc:  "What differs, with the keys of nodegroupRollout. The rest stays as in nodegroupRollout; a list that is given takes the place of the file's. forceAfter: 0 drops the file's forceGroups.",
+		Want: "at least one key of nodegroupRollout, such as {mode: report}",
 	},
 }
 

@@ -30,6 +30,7 @@ func LowestMode(modes ...string) string {
 type MaxMode struct {
 	SecretsEncryption string // Report, Approve or Enforce
 	KeyGuard          string // Report or Enforce
+	NodegroupRollout  string // Report, Approve or Enforce
 }
 
 // Within refuses a file that asks for more than a deployment allows. The error is
@@ -41,19 +42,22 @@ func (f *File) Within(most MaxMode) error {
 		if asked == inherited || LowestMode(asked, allowed) == asked {
 			return
 		}
-		path := join(at, "secretsEncryption."+key)
+		path := join(at, key)
 		problems = append(problems, Problem{
 			File: f.name, Place: Place{Line: f.lines[path]},
 			Text: fmt.Sprintf("%s is %q, but the deployment allows %s: want that, or deploy with %s", path, asked, LowestMode(allowed), context),
 		})
 	}
-	section := func(at string, s, inherited SecretsEncryption) {
-		within(at, "mode", s.Mode, inherited.Mode, most.SecretsEncryption, "maxMode.secretsEncryption "+s.Mode)
-		within(at, "keyGuard", s.KeyGuard, inherited.KeyGuard, most.KeyGuard, "secretsEncryption.keyGuard true")
+	rules := func(at string, o, inherited Override) {
+		s, from := o.SecretsEncryption, inherited.SecretsEncryption
+		within(at, "secretsEncryption.mode", s.Mode, from.Mode, most.SecretsEncryption, "maxMode.secretsEncryption "+s.Mode)
+		within(at, "secretsEncryption.keyGuard", s.KeyGuard, from.KeyGuard, most.KeyGuard, "secretsEncryption.keyGuard true")
+		mode := o.NodegroupRollout.Mode
+		within(at, "nodegroupRollout.mode", mode, inherited.NodegroupRollout.Mode, most.NodegroupRollout, "maxMode.nodegroupRollout "+mode)
 	}
-	section("", f.SecretsEncryption, SecretsEncryption{})
+	rules("", f.unmatched(), Override{})
 	for i, o := range f.Overrides {
-		section(fmt.Sprintf("overrides[%d]", i), o.SecretsEncryption, f.SecretsEncryption)
+		rules(fmt.Sprintf("overrides[%d]", i), o, f.unmatched())
 	}
 	if problems == nil {
 		return nil

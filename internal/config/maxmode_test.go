@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -21,6 +22,7 @@ secretsEncryption:
 overrides:
   - match: {names: ["lab-*"]}
     secretsEncryption: {mode: enforce, keyGuard: enforce}
+    nodegroupRollout: {mode: approve}
   - match: {names: ["dev-*"]}
     secretsEncryption: {mode: report}
   - match: {names: ["prod-*"]}
@@ -32,16 +34,18 @@ func TestAFileMayNotAskForMoreThanTheDeploymentAllows(t *testing.T) {
 		file     = `steward.yaml:8: secretsEncryption.mode is "approve", but the deployment allows report: want that, or deploy with maxMode.secretsEncryption approve`
 		override = `steward.yaml:11: overrides[0].secretsEncryption.mode is "enforce", but the deployment allows approve: want that, or deploy with maxMode.secretsEncryption enforce`
 		guard    = `steward.yaml:11: overrides[0].secretsEncryption.keyGuard is "enforce", but the deployment allows report: want that, or deploy with secretsEncryption.keyGuard true`
+		nodes    = `steward.yaml:12: overrides[0].nodegroupRollout.mode is "approve", but the deployment allows report: want that, or deploy with maxMode.nodegroupRollout approve`
 		lowest   = `steward.yaml:11: overrides[0].secretsEncryption.mode is "enforce", but the deployment allows report: want that, or deploy with maxMode.secretsEncryption enforce`
 	)
 	for name, c := range map[string]struct {
 		most config.MaxMode
 		want string
 	}{
-		"all is allowed":                    {config.MaxMode{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce}, ""},
-		"an override asks for too much":     {config.MaxMode{SecretsEncryption: config.Approve, KeyGuard: config.Report}, override + "\n" + guard},
-		"what is inherited is told once":    {config.MaxMode{SecretsEncryption: config.Report, KeyGuard: config.Enforce}, file + "\n" + lowest},
-		"no word of it allows report alone": {config.MaxMode{}, file + "\n" + lowest + "\n" + guard},
+		"all is allowed":                    {config.MaxMode{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce, NodegroupRollout: config.Approve}, ""},
+		"nodes are another matter":          {config.MaxMode{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce}, nodes},
+		"an override asks for too much":     {config.MaxMode{SecretsEncryption: config.Approve, KeyGuard: config.Report, NodegroupRollout: config.Enforce}, override + "\n" + guard},
+		"what is inherited is told once":    {config.MaxMode{SecretsEncryption: config.Report, KeyGuard: config.Enforce, NodegroupRollout: config.Enforce}, file + "\n" + lowest},
+		"no word of it allows report alone": {config.MaxMode{}, file + "\n" + lowest + "\n" + guard + "\n" + nodes},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := parse(t, modes)
@@ -109,6 +113,10 @@ func TestFault_08_TheWriterIsInThePartitionOfItsRegion(t *testing.T) {
 	} {
 		if got := config.EncryptionWriter(target); got != want {
 			t.Errorf("%v: the writer is %q, want %q", target, got, want)
+		}
+		want = strings.Replace(want, "encryption", "rollout", 1)
+		if got := config.RolloutWriter(target); got != want {
+			t.Errorf("%v: the writer of nodegroups is %q, want %q", target, got, want)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func Decode(data []byte) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode stored configuration: %w", err)
 	}
-	f, err := Build("stored configuration", root)
+	f, err := build("stored configuration", root, false)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,8 @@ func Decode(data []byte) (*File, error) {
 }
 
 // plain turns a value of File into what encoding/json writes as the run-time
-// file would have it. What is empty is left out.
+// file would have it. What is empty is left out, but not a list that was given
+// without items: in an override it takes the file's away.
 func plain(v reflect.Value) any {
 	switch x := v.Interface().(type) {
 	case time.Duration:
@@ -81,7 +82,7 @@ func plain(v reflect.Value) any {
 }
 
 func empty(v reflect.Value) bool {
-	return (v.Kind() == reflect.Slice || v.Kind() == reflect.String) && v.Len() == 0
+	return v.Kind() == reflect.Slice && v.IsNil() || v.Kind() == reflect.String && v.Len() == 0
 }
 
 // maxDepth is far beyond the deepest key, overrides[].match.names[].

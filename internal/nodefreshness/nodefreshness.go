@@ -57,13 +57,16 @@ type Verdict struct {
 	// Reasons say why it needs new nodes; none means that it is fresh, or that
 	// Unknown says why it cannot be told.
 	Reasons []Reason
-	// Want is what an update has to ask for; it is set with Reasons. Release is
-	// empty to let EKS choose, Template is zero where EKS makes it.
+	// Want is what an update has to ask for; it is set with Reasons, unless no
+	// update of EKS could bring it. Release is empty to let EKS choose, Template is
+	// zero where EKS makes it.
 	Want Nodes
 	// Left says in a sentence why the group cannot or must not be renewed by an
-	// update of EKS, whatever its nodes are; empty when it can.
+	// update of EKS, whatever its nodes are; empty when it can. It may come with
+	// Reasons: such a group is stale and left alone.
 	Left string
-	// Unknown says in a sentence what could not be told.
+	// Unknown says in a sentence what could not be told. Where it comes with
+	// Reasons, Left is set too.
 	Unknown string
 }
 

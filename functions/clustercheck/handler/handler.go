@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
@@ -19,6 +20,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/outbox"
+	"github.com/eks-steward/eks-steward/internal/rules"
 	"github.com/eks-steward/eks-steward/internal/settings"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
@@ -71,6 +73,9 @@ func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, erro
 	case *events.TargetScan:
 		return h.scanTarget(ctx, e)
 	case *events.EKSCall:
+		if strings.HasSuffix(e.Principal, ":iam::"+e.Account+":role/"+config.RolloutWriterRole) {
+			return []slog.Attr{slog.String("skipped", "the call was our own, and the rollout follows it")}, nil
+		}
 		update := ""
 		if e.Call == events.UpdateClusterVersion { // an update of a nodegroup or an add-on has an id too
 			update = e.Update
@@ -171,12 +176,7 @@ func (h *Handler) inform(ctx context.Context, order *clustercheck.Order) error {
 }
 
 func rulesOf(conf *config.File) func(fleet.ClusterID) checks.Rules {
-	return func(c fleet.ClusterID) checks.Rules {
-		return checks.Rules{
-			VersionSupport:    checks.VersionSupport(conf.VersionSupportFor(c)),
-			SecretsEncryption: checks.SecretsEncryption(conf.SecretsEncryptionFor(c)),
-		}
-	}
+	return func(c fleet.ClusterID) checks.Rules { return rules.Checks(conf, c) }
 }
 
 // keep records what a cluster came to and which key it uses, and sees to what is

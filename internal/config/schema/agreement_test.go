@@ -30,6 +30,7 @@ type subset struct {
 	MinProperties        int                `json:"minProperties"`
 	Items                *subset            `json:"items"`
 	MinItems             int                `json:"minItems"`
+	MaxItems             *int               `json:"maxItems"`
 	Enum                 []string           `json:"enum"`
 	Pattern              string             `json:"pattern"`
 	Minimum              *float64           `json:"minimum"`
@@ -51,13 +52,22 @@ func load(t *testing.T) *subset {
 	return &s
 }
 
+var compiled = map[string]*regexp.Regexp{}
+
+func matches(pattern, text string) bool {
+	if compiled[pattern] == nil {
+		compiled[pattern] = regexp.MustCompile(pattern)
+	}
+	return compiled[pattern].MatchString(text)
+}
+
 // violates says why v is not what the schema allows; empty when it is.
 func (s *subset) violates(v any) string {
 	switch x := v.(type) {
 	case map[string]any:
 		return s.violatesObject(x)
 	case []any:
-		if s.Type != "array" || len(x) < s.MinItems {
+		if s.Type != "array" || len(x) < s.MinItems || (s.MaxItems != nil && len(x) > *s.MaxItems) {
 			return fmt.Sprintf("%v is not the wanted list", v)
 		}
 		for _, item := range x {
@@ -67,7 +77,7 @@ func (s *subset) violates(v any) string {
 		}
 		return ""
 	case string:
-		if s.Type != "string" || !regexp.MustCompile(s.Pattern).MatchString(x) || (s.Enum != nil && !slices.Contains(s.Enum, x)) {
+		if s.Type != "string" || !matches(s.Pattern, x) || (s.Enum != nil && !slices.Contains(s.Enum, x)) {
 			return fmt.Sprintf("%q is not the wanted text", x)
 		}
 		return ""
@@ -113,12 +123,19 @@ const whole = `{
     "standardLimitGB": 8, "staleAfter": "20m", "history": "6h", "growthHorizon": "4h"},
   "versionSupport": {"reminders": [90, 30, 7], "standardUSDPerHour": 0.1, "extendedUSDPerHour": 0.6},
   "secretsEncryption": {"require": "keys", "keys": ["alias/a", "tag:a=b", "arn:aws:kms:eu-west-1:111122223333:key/0"], "mode": "approve", "keyGuard": "enforce"},
+  "nodegroupRollout": {"mode": "approve", "whenUnknown": "proceed",
+    "windows": [{"cron": "0 2 * * 6", "duration": "4h", "timeZone": "UTC"}],
+    "freezes": [{"from": "2026-12-18", "to": "2027-01-03", "timeZone": "UTC", "reason": "x"}],
+    "calendar": "changes", "alarms": ["errors"], "minReleaseAge": "0s", "maxNodeAge": "48h", "template": "latest",
+    "bake": "0s", "nodeTime": "5m", "forceAfter": 1, "forceGroups": ["lab-*/*"]},
+  "waves": {"tag": "stage", "order": ["lab", "prod"], "others": "never", "maxClusters": 5, "maxGroups": 2, "bake": "2h", "longest": "48h"},
   "notify": {"digestAbove": 5, "minSeverity": "warning", "timeZone": "UTC", "sns": "always", "slack": true},
   "overrides": [{"match": {"accounts": ["111122223333"], "regions": ["eu-west-1"]}, "etcdSize": {"warnPercent": 60, "criticalPercent": 85,
     "hysteresisPercent": 5, "watchPercent": 50, "standardLimitGB": 8, "staleAfter": "20m", "history": "6h", "growthHorizon": "4h"}},
     {"match": {"names": ["prod-*"]}, "etcdSize": {"warnPercent": 65}},
     {"match": {"names": ["lab-*"]}, "versionSupport": {"reminders": [7], "standardUSDPerHour": 0.2, "extendedUSDPerHour": 0.3},
-      "secretsEncryption": {"require": "any", "mode": "report"}}]
+      "secretsEncryption": {"require": "any", "mode": "report"},
+      "nodegroupRollout": {"mode": "enforce", "windows": [], "alarms": [], "forceAfter": 0}}]
 }`
 
 // candidates are put in the place of every value in turn. Those that only the

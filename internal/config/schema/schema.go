@@ -77,6 +77,10 @@ func apply(s *jsonschema.Schema, key config.Key) {
 		s.Enum = append(s.Enum, word)
 	}
 	one := uint64(1)
+	if key.Most > 0 {
+		most := uint64(key.Most)
+		s.MaxItems = &most
+	}
 	switch {
 	case key.Longest > 0:
 		// JSON Schema cannot compare durations: the bounds are in the description.

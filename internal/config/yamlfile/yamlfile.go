@@ -11,9 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -36,33 +34,7 @@ func Parse(name string, data []byte) (*config.File, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	file, err := config.Build(name, root)
-	errors.As(err, &problems)
-	if zone := at(root, "notify", "timeZone"); zone.Kind == config.Text && !told(problems, zone.Place) {
-		if _, unknown := time.LoadLocation(zone.Text); unknown != nil {
-			key, _ := config.KeyOf("notify.timeZone")
-			problems = append(problems, config.Problem{File: name, Place: zone.Place, Text: fmt.Sprintf("notify.timeZone is %q, which no time zone database knows: want %s", zone.Text, key.Want)})
-			problems.Sort()
-			return nil, problems
-		}
-	}
-	return file, err
-}
-
-func told(problems config.Problems, at config.Place) bool {
-	return slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Place == at })
-}
-
-// at is the value below keys, and Null where there is none.
-func at(n config.Node, keys ...string) config.Node {
-	for _, key := range keys {
-		i := slices.IndexFunc(n.Entries, func(e config.Entry) bool { return e.Key == key })
-		if i < 0 {
-			return config.Node{}
-		}
-		n = n.Entries[i].Value
-	}
-	return n
+	return config.Build(name, root)
 }
 
 // tree is the document as nodes.
