@@ -2,9 +2,7 @@ package events
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -71,7 +69,7 @@ const maxID = maxIncident + 64
 // validID admits the UUIDs of AWS and what we make of them. An id is for
 // comparing and for logs, and names nothing.
 func validID(where, id string) error {
-	if id == "" || len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if !printable(id, maxID) {
 		return malformed(where, "is %s: want 1 to %d printable bytes", quote(id), maxID)
 	}
 	return nil

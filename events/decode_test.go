@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -285,9 +286,18 @@ func trustworthy(t *testing.T, e events.Event) {
 		}
 	case *events.IncidentMoved:
 		clusters = []string{e.Finding.Cluster.Name}
-	case *events.Tick:
+	case *events.PlanApproved:
+		clusters = []string{e.Cluster.Name}
+	case *events.RolloutMoved:
+		clusters, anywhere = []string{e.Cluster.Name}, e.Group == ""
+	case *events.RolloutCommand:
 		anywhere = true
-	case *events.PendingNotices:
+		for _, name := range slices.Concat(e.Clusters, e.Forced, e.Skip, []string{e.Group}) {
+			if strings.ContainsFunc(name, unicode.IsSpace) || strings.Contains(name, "..") || strings.Count(name, "/") > 3 {
+				t.Fatalf("name %q", name)
+			}
+		}
+	case *events.Tick, *events.PendingNotices, *events.PlanRollout:
 		anywhere = true
 	}
 	for _, c := range clusters {
@@ -303,7 +313,8 @@ func trustworthy(t *testing.T, e events.Event) {
 // readsBack checks that one of our own events survives being sent on.
 func readsBack(t *testing.T, e events.Event) {
 	switch e.(type) {
-	case *events.Tick, *events.TargetScan, *events.IncidentMoved, *events.PendingNotices:
+	case *events.Tick, *events.TargetScan, *events.IncidentMoved, *events.PendingNotices, *events.PlanApproved,
+		*events.PlanRollout, *events.RolloutCommand, *events.RolloutMoved:
 	default:
 		return
 	}

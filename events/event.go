@@ -12,7 +12,8 @@ import (
 )
 
 // Event is one decoded message: *Tick, *TargetScan, *IncidentMoved, *PendingNotices,
-// *PlanApproved, *EKSCall, *KMSCall, *AddonHealth or *Health.
+// *PlanApproved, *PlanRollout, *RolloutCommand, *RolloutMoved, *EKSCall, *KMSCall,
+// *AddonHealth or *Health.
 type Event interface {
 	// Head is what every event carries.
 	Head() Header
@@ -21,8 +22,8 @@ type Event interface {
 // Header is what all events share.
 type Header struct {
 	ID      string    // unique per event; redeliveries repeat it
-	Account string    // the account that the event speaks about; may be empty for Tick and PendingNotices
-	Region  string    // the region that the event speaks about; may be empty for Tick and PendingNotices
+	Account string    // the account that the event speaks about; may be empty where the event is about none
+	Region  string    // the region that the event speaks about; likewise
 	Time    time.Time // when it happened, not when it arrived; UTC
 }
 
@@ -90,11 +91,12 @@ type PendingNotices struct {
 // PlanApproved says that somebody allowed a plan. It says where to look: whether
 // the plan is approved is in the ledger.
 type PlanApproved struct {
-	Header  `json:"-"`      // account and region are the cluster's
-	Plan    string          `json:"plan"` // hash
-	Cluster fleet.ClusterID `json:"cluster"`
-	By      string          `json:"by"`  // for people
-	Via     string          `json:"via"` // ViaSlack or ViaCommandLine
+	Header     `json:"-"`      // account and region are the cluster's
+	Plan       string          `json:"plan"`       // hash
+	Capability string          `json:"capability"` // that made the plan: secrets-encryption, nodegroup-rollout
+	Cluster    fleet.ClusterID `json:"cluster"`    // without a name when the plan is about many
+	By         string          `json:"by"`         // for people
+	Via        string          `json:"via"`        // ViaSlack or ViaCommandLine
 }
 
 // How a plan can be approved.

@@ -70,6 +70,13 @@ func decodeOwn(env envelope, head Header) (Event, error) {
 		return &PendingNotices{Header: head}, nil
 	case typePlanApproved:
 		return decodePlanApproved(env, head)
+	case typePlanRollout:
+		return &PlanRollout{Header: head}, nil
+	case typeRolloutCommand:
+		return decodeRolloutCommand(env, head)
+	case typeRolloutStarted, typeRolloutGroupBegun, typeRolloutGroupCompleted, typeRolloutGroupFailed,
+		typeRolloutHalted, typeRolloutPaused, typeRolloutResumed, typeRolloutCompleted, typeRolloutAborted:
+		return decodeRolloutMoved(env, head)
 	}
 	return nil, malformed("detail-type", "is %s: want a message that %s sends", quote(env.DetailType), Source)
 }
@@ -190,16 +197,20 @@ func decodePlanApproved(env envelope, head Header) (Event, error) {
 	if err := unmarshal("detail", env.Detail, e); err != nil {
 		return nil, err
 	}
+	// A plan of rollouts is one of many clusters: it names the region of the deployment.
+	unnamed := e.Capability == nodegroupRollout && e.Cluster.Name == ""
 	switch {
 	case !planHash().MatchString(e.Plan):
 		return nil, malformed("detail.plan", "is %s: want the hash of a plan, 64 hexadecimal digits", quote(e.Plan))
+	case e.Capability != secretsEncryption && e.Capability != nodegroupRollout:
+		return nil, malformed("detail.capability", "is %s: want %s or %s, so deploy all functions in one version", quote(e.Capability), secretsEncryption, nodegroupRollout)
 	case fleet.ValidAccount(e.Cluster.Account) != nil:
 		return nil, malformed("detail.cluster.account", "is %s: want the 12 digits of an AWS account", quote(e.Cluster.Account))
 	case fleet.ValidRegion(e.Cluster.Region) != nil:
 		return nil, malformed("detail.cluster.region", "is %s: want a region like eu-west-1", quote(e.Cluster.Region))
-	case fleet.ValidClusterName(e.Cluster.Name) != nil:
+	case !unnamed && fleet.ValidClusterName(e.Cluster.Name) != nil:
 		return nil, malformed("detail.cluster.cluster", "is %s: want the name of a cluster", quote(e.Cluster.Name))
-	case e.By == "" || len(e.By) > maxApprover || strings.ContainsFunc(e.By, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !printable(e.By, maxApprover):
 		return nil, malformed("detail.by", "is %s: want who approved, 1 to %d printable bytes", quote(e.By), maxApprover)
 	case e.Via != ViaSlack && e.Via != ViaCommandLine:
 		return nil, malformed("detail.via", "is %s: want %s or %s", quote(e.Via), ViaSlack, ViaCommandLine)
@@ -208,9 +219,16 @@ func decodePlanApproved(env envelope, head Header) (Event, error) {
 	return e, nil
 }
 
+// printable reports whether a text has one byte to so many, and nothing that would
+// write to a terminal or begin a line.
+func printable(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
 // Message renders one of our own events as Decode reads it back: *Tick,
-// *TargetScan, *IncidentMoved, *PendingNotices or *PlanApproved. What Decode
-// would refuse is refused here, where the mistake is.
+// *TargetScan, *IncidentMoved, *PendingNotices, *PlanApproved, *PlanRollout,
+// *RolloutCommand or *RolloutMoved. What Decode would refuse is refused here, where
+// the mistake is.
 func Message(e Event) ([]byte, error) {
 	env, err := wrap(e)
 	if err != nil {
@@ -229,7 +247,12 @@ type Entry struct {
 }
 
 // Entry renders the event for our bus.
-func (e *IncidentMoved) Entry() (Entry, error) {
+func (e *IncidentMoved) Entry() (Entry, error) { return entry(e) }
+
+// Entry renders the event for our bus.
+func (e *RolloutMoved) Entry() (Entry, error) { return entry(e) }
+
+func entry(e Event) (Entry, error) {
 	env, err := wrap(e)
 	if err != nil {
 		return Entry{}, err
@@ -239,7 +262,7 @@ func (e *IncidentMoved) Entry() (Entry, error) {
 	if _, err := env.seal(); err != nil {
 		return Entry{}, err
 	}
-	return Entry{Source: env.Source, DetailType: env.DetailType, Detail: string(env.Detail), Resources: env.Resources, Time: e.Time}, nil
+	return Entry{Source: env.Source, DetailType: env.DetailType, Detail: string(env.Detail), Resources: env.Resources, Time: e.Head().Time}, nil
 }
 
 func (e envelope) seal() ([]byte, error) {
@@ -284,6 +307,21 @@ func wrap(e Event) (envelope, error) {
 			stamp
 			*PlanApproved
 		}{stamp{SchemaVersion: SchemaVersion}, e}
+	case *PlanRollout:
+		detailType, detail = typePlanRollout, stamp{SchemaVersion: SchemaVersion}
+	case *RolloutCommand:
+		detailType, detail = typeRolloutCommand, struct {
+			stamp
+			*RolloutCommand
+		}{stamp{SchemaVersion: SchemaVersion}, e}
+	case *RolloutMoved:
+		current := *e
+		current.SchemaVersion = SchemaVersion
+		detailType, resources = rolloutMove(e.Transition), []string{e.Rollout}
+		detail = struct {
+			ID string `json:"id"`
+			*RolloutMoved
+		}{head.ID, &current}
 	default:
 		return envelope{}, fmt.Errorf("%T is not ours to send", e)
 	}

@@ -56,7 +56,7 @@ var scans = rapid.Custom(func(t *rapid.T) events.Event {
 var approvals = rapid.Custom(func(t *rapid.T) events.Event {
 	h := heads.Draw(t, "head")
 	return &events.PlanApproved{
-		Header: h, Plan: rapid.StringMatching(`[0-9a-f]{64}`).Draw(t, "plan"),
+		Header: h, Plan: rapid.StringMatching(`[0-9a-f]{64}`).Draw(t, "plan"), Capability: rapid.SampledFrom([]string{"secrets-encryption", "nodegroup-rollout"}).Draw(t, "capability"),
 		Cluster: fleet.ClusterID{Account: h.Account, Region: h.Region, Name: clusterNames.Draw(t, "cluster")},
 		By:      rapid.StringMatching(`[!-~]{1,80}`).Draw(t, "by"), Via: rapid.SampledFrom([]string{events.ViaSlack, events.ViaCommandLine}).Draw(t, "via"),
 	}
@@ -85,7 +85,7 @@ var moves = rapid.Custom(func(t *rapid.T) events.Event {
 
 func TestDecodeIsTheInverseOfMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := rapid.OneOf(ticks, scans, moves, pending, approvals).Draw(t, "event")
+		e := rapid.OneOf(ticks, scans, moves, pending, approvals, plans, commands, rolloutMoves).Draw(t, "event")
 		raw, err := events.Message(e)
 		if err != nil {
 			t.Fatal(err)
@@ -98,6 +98,12 @@ func TestDecodeIsTheInverseOfMessage(t *testing.T) {
 			t.Fatalf("sent %+v\n got %+v\n raw %s", e, back, raw)
 		}
 	})
+}
+
+// announced is an event of our bus.
+type announced interface {
+	events.Event
+	Entry() (events.Entry, error)
 }
 
 // onBus is what the bus makes of an entry: an id of its own, its own account and
@@ -121,8 +127,16 @@ func onBus(t interface {
 
 func TestDecodeIsTheInverseOfEntryThroughTheBus(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := moves.Draw(t, "event").(*events.IncidentMoved)
-		e.Time = e.Time.Truncate(time.Second)
+		e := rapid.OneOf(moves, rolloutMoves).Draw(t, "event").(announced)
+		switch e := e.(type) {
+		case *events.IncidentMoved:
+			e.Time = e.Time.Truncate(time.Second)
+		case *events.RolloutMoved:
+			e.Time = e.Time.Truncate(time.Second)
+			if e.Group == "" {
+				e.Account, e.Region = "999900001111", "eu-central-1" // as the bus says
+			}
+		}
 		entry, err := e.Entry()
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +181,7 @@ func TestMessageRefusesWhatDecodeWould(t *testing.T) {
 	}
 	approved := func(edit func(*events.PlanApproved)) events.Event {
 		p := &events.PlanApproved{
-			Header: head("p"), Plan: strings.Repeat("0a", 32), By: "alice", Via: events.ViaSlack,
+			Header: head("p"), Plan: strings.Repeat("0a", 32), Capability: "secrets-encryption", By: "alice", Via: events.ViaSlack,
 			Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: "prod"},
 		}
 		edit(p)
@@ -179,6 +193,7 @@ func TestMessageRefusesWhatDecodeWould(t *testing.T) {
 		want  string
 	}{
 		{"an approval of no plan", approved(func(p *events.PlanApproved) { p.Plan = "0a0a0a0a0a0a" }), `encode "Plan Approved": detail.plan is "0a0a0a0a0a0a"`},
+		{"an approval for nothing", approved(func(p *events.PlanApproved) { p.Capability = "" }), `encode "Plan Approved": detail.capability is ""`},
 		{"an approval for no account", approved(func(p *events.PlanApproved) { p.Cluster.Account = "" }), `encode "Plan Approved": detail.cluster.account is ""`},
 		{"an approval for no region", approved(func(p *events.PlanApproved) { p.Cluster.Region = "moon" }), `encode "Plan Approved": detail.cluster.region is "moon"`},
 		{"an approval for no cluster", approved(func(p *events.PlanApproved) { p.Cluster.Name = "" }), `encode "Plan Approved": detail.cluster.cluster is ""`},
@@ -206,7 +221,7 @@ func TestMessageRefusesWhatDecodeWould(t *testing.T) {
 			if raw != nil || err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s...", err, tt.want)
 			}
-			if m, ok := tt.event.(*events.IncidentMoved); ok {
+			if m, ok := tt.event.(announced); ok {
 				if _, err := m.Entry(); err == nil {
 					t.Error("Entry takes what Message refuses")
 				}

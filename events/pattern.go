@@ -16,6 +16,7 @@ type DetailPattern struct {
 	ReadOnly    []bool   `json:"readOnly,omitempty"`
 	ErrorCode   []Exists `json:"errorCode,omitempty"`
 	Service     []string `json:"service,omitempty"`
+	Capability  []string `json:"capability,omitempty"`
 
 	Finding *FindingPattern `json:"finding,omitempty"`
 }
@@ -65,10 +66,41 @@ var (
 		DetailType: []string{typeFindingOpened, typeFindingChanged},
 		Detail:     &DetailPattern{Finding: &FindingPattern{Check: []string{encryptionState}}},
 	}
+	// NodegroupRolloutFindings are those of them that say that nodes are old.
+	NodegroupRolloutFindings = Pattern{
+		Source:     []string{Source},
+		DetailType: []string{typeFindingOpened, typeFindingChanged},
+		Detail:     &DetailPattern{Finding: &FindingPattern{Check: []string{nodeFreshness}}},
+	}
+	// RolloutCommands are what people want of rollouts.
+	RolloutCommands = Pattern{Source: []string{Source}, DetailType: []string{typeRolloutCommand}}
+	// RolloutApprovals are the approvals of rollouts' plans.
+	RolloutApprovals = Pattern{
+		Source:     []string{Source},
+		DetailType: []string{typePlanApproved},
+		Detail:     &DetailPattern{Capability: []string{nodegroupRollout}},
+	}
+	// RolloutMoves are what our own bus carries of rollouts.
+	RolloutMoves = Pattern{
+		Source: []string{Source},
+		DetailType: []string{
+			typeRolloutStarted, typeRolloutGroupBegun, typeRolloutGroupCompleted, typeRolloutGroupFailed,
+			typeRolloutHalted, typeRolloutPaused, typeRolloutResumed, typeRolloutCompleted, typeRolloutAborted,
+		},
+	}
 )
 
-// encryptionState is the id of the check in package checks.
-const encryptionState = "encryption-state"
+// The ids of checks in package checks.
+const (
+	encryptionState = "encryption-state"
+	nodeFreshness   = "node-freshness"
+)
+
+// The capabilities whose plans people approve, as the plans name them.
+const (
+	secretsEncryption = "secrets-encryption"
+	nodegroupRollout  = "nodegroup-rollout"
+)
 
 // calls selects the named calls that succeeded. The names alone would not do:
 // Redshift has a CreateCluster too.

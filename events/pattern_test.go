@@ -19,6 +19,11 @@ var rules = map[string]events.Pattern{
 	"HealthEvents":           events.HealthEvents,
 	"Findings":               events.Findings,
 	"EncryptionFindings":     events.EncryptionFindings,
+
+	"NodegroupRolloutFindings": events.NodegroupRolloutFindings,
+	"RolloutCommands":          events.RolloutCommands,
+	"RolloutApprovals":         events.RolloutApprovals,
+	"RolloutMoves":             events.RolloutMoves,
 }
 
 func TestPatternsAreTheJSONThatRulesTake(t *testing.T) {
@@ -97,6 +102,13 @@ func TestARuleLetsThroughWhatDecodeUnderstands(t *testing.T) {
 		case *events.IncidentMoved:
 			want["Findings"] = true
 			want["EncryptionFindings"] = c.Function == "secretsencryption"
+			want["NodegroupRolloutFindings"] = c.Function == "nodegrouprollout"
+		case *events.RolloutCommand:
+			want["RolloutCommands"] = true
+		case *events.PlanApproved:
+			want["RolloutApprovals"] = c.Function == "nodegrouprollout"
+		case *events.RolloutMoved:
+			want["RolloutMoves"] = true
 		}
 		for name, rule := range rules {
 			if got := matches(t, rule, raw); got != want[name] {

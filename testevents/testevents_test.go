@@ -35,7 +35,7 @@ func TestEveryExampleSaysWhereItComesFrom(t *testing.T) {
 
 func TestWhatDoesNotExistIsAnsweredWithWhatDoes(t *testing.T) {
 	for _, tt := range []struct{ name, function, event, want string }{
-		{"an unknown function lists the functions", "etcd", "x", `no test events of "etcd": choose one of clustercheck, dispatch, etcdsize, `},
+		{"an unknown function lists the functions", "etcd", "x", `no test events of "etcd": choose one of bus, clustercheck, dispatch, etcdsize, `},
 		{"an unknown event lists those of the function", "dispatch", "tick", `no test event "tick" of dispatch: choose one of tick-daily, tick-five-minutes, tick-hourly, tick-stale`},
 		{"a path leads nowhere else", "dispatch", "../etcdsize/scan-target", `no test event "../etcdsize/scan-target" of dispatch`},
 	} {

@@ -48,20 +48,25 @@ func run(ctx context.Context) error {
 	records := ledger.New(dynamo.New(dynamodb.NewFromConfig(cfg), env.Table), time.Now)
 	file := configstore.New(s3.NewFromConfig(cfg), env.ConfigBucket, env.ConfigKey).Default(env.ConfigDefaultBucket, env.ConfigDefaultKey)
 	queues := sqs.NewFromConfig(cfg)
+	to := map[string]handler.Queue{
+		handler.EtcdSize:          queue.New(queues, env.EtcdSizeQueue),
+		handler.ClusterCheck:      queue.New(queues, env.ClusterCheckQueue),
+		handler.SecretsEncryption: queue.New(queues, env.SecretsEncryptionQueue),
+		handler.Notify:            queue.New(queues, env.NotifyQueue),
+	}
+	if env.NodegroupRolloutQueue != "" {
+		to[handler.NodegroupRollout] = queue.New(queues, env.NodegroupRolloutQueue)
+	}
 	h := &handler.Handler{
 		Configuration: func(ctx context.Context) (*config.File, fleet.Finding, error) {
 			return settings.Refresh(ctx, file, within(env), records, config.Hub(env.Bus), time.Now())
 		},
 		Ledger:    records,
 		FollowUps: records,
+		Rollouts:  records,
 		Outbox:    outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
-		Queues: map[string]handler.Queue{
-			handler.EtcdSize:          queue.New(queues, env.EtcdSizeQueue),
-			handler.ClusterCheck:      queue.New(queues, env.ClusterCheckQueue),
-			handler.SecretsEncryption: queue.New(queues, env.SecretsEncryptionQueue),
-			handler.Notify:            queue.New(queues, env.NotifyQueue),
-		},
-		Now: time.Now,
+		Queues:    to,
+		Now:       time.Now,
 	}
 	worker.Start("dispatch", worker.Each(h.Handle))
 	return nil
@@ -70,7 +75,7 @@ func run(ctx context.Context) error {
 // within reads a run-time file and refuses one that asks for more than the
 // deployment allows.
 func within(env config.DispatchEnv) settings.Parse {
-	most := config.MaxMode{SecretsEncryption: env.MaxModeSecretsEncryption, KeyGuard: env.MaxModeKeyGuard}
+	most := config.MaxMode{SecretsEncryption: env.MaxModeSecretsEncryption, KeyGuard: env.MaxModeKeyGuard, NodegroupRollout: env.MaxModeNodegroupRollout}
 	return func(name string, data []byte) (*config.File, error) {
 		f, err := yamlfile.Parse(name, data)
 		if err != nil {

@@ -32,6 +32,9 @@ type Finding struct {
 	// Approval is what a person can allow to have the remedy carried out; nil when
 	// there is nothing to allow.
 	Approval *Approval `json:"approval,omitempty"`
+	// Progress is how far work of ours has come; nil when the finding is not about
+	// any. A finding with progress is told whatever its severity.
+	Progress *Progress `json:"progress,omitempty"`
 
 	At time.Time `json:"at"` // when the state was read
 }
@@ -48,6 +51,12 @@ type Approval struct {
 	Nonce   string    `json:"nonce"` // has to come back with a button; a new one with every time of asking
 	Text    string    `json:"text"`  // what will be done, and that it cannot be taken back where that is so
 	Expires time.Time `json:"expires"`
+}
+
+// Progress is how much of a piece of work is done, in parts of it.
+type Progress struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
 }
 
 // Outcome is what a check concluded. The zero value is Unknown: what nobody

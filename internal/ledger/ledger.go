@@ -1,7 +1,7 @@
 // Package ledger remembers what the product must not forget between two runs:
 // incidents and who still has to hear of them, leases, follow-ups, watch lists,
-// the accepted configuration, which cluster uses which key, what people approved
-// and the intents behind writes to AWS. Every
+// the accepted configuration, which cluster uses which key, what people approved,
+// the intents behind writes to AWS, rollouts and how long they usually take. Every
 // operation reads, decides and writes on condition that nobody was faster; it
 // decides only what a record becomes, never whether something is wrong, and it
 // never calls an AWS service other than the Store it is given.

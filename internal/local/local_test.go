@@ -250,7 +250,7 @@ func TestACreatedClusterWaitsForApprovalAndGetsItsKeyThroughTheRules(t *testing.
 	}
 	m, err := events.Message(&events.PlanApproved{
 		Header: events.Header{ID: "approved", Account: account, Region: region, Time: start},
-		Plan:   plan, Cluster: cluster, By: "alice", Via: events.ViaCommandLine,
+		Plan:   plan, Capability: "secrets-encryption", Cluster: cluster, By: "alice", Via: events.ViaCommandLine,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -22,8 +22,9 @@ type Surveyor interface {
 	Candidate(ctx context.Context, t fleet.Target, cluster string) rollout.Candidate
 	// Around reads what is around one group. EtcdCritical is the caller's to add.
 	Around(ctx context.Context, t fleet.Target, cluster, group string, look Look) rollout.Around
-	// LastUpdate finds the newest update of a group that was begun at a time or
-	// later; false when there is none. The error is a *fleet.Trouble.
+	// LastUpdate finds the newest update of a group's nodes that was begun at a time
+	// or later; false when there is none. Changes of its size or labels do not count.
+	// The error is a *fleet.Trouble.
 	LastUpdate(ctx context.Context, t fleet.Target, cluster, group string, since time.Time) (fleet.Update, bool, error)
 }
 
@@ -60,14 +61,16 @@ type Order struct {
 
 // Store keeps rollouts between runs.
 type Store interface {
-	// ActiveRollout is the one that has not ended, or ledger.ErrAbsent.
+	// ActiveRollout is the one that has not ended, or whose end is not Told yet, or
+	// ledger.ErrAbsent.
 	ActiveRollout(ctx context.Context) (rollout.Rollout, error)
 	// StartRollout sets a rollout down with the progress of its clusters. The error
 	// is ledger.ErrConflict when another one is active.
 	StartRollout(ctx context.Context, r rollout.Rollout, all []rollout.Progress) error
 	// ReviseRollout changes the active rollout and returns what it is now. change
-	// may be called again, on what another writer wrote. An ended one leaves its
-	// place to the next. The error is ledger.ErrAbsent when another one is active.
+	// may be called again, on what another writer wrote; one that changes nothing is
+	// not written. One that has ended leaves its place when that is Told, or to the
+	// next that starts. The error is ledger.ErrAbsent when another one is active.
 	ReviseRollout(ctx context.Context, id string, change func(*rollout.Rollout) error) (rollout.Rollout, error)
 	// RolloutProgress is that of one cluster, or ledger.ErrAbsent.
 	RolloutProgress(ctx context.Context, id string, c fleet.ClusterID) (rollout.Progress, error)

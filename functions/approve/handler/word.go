@@ -125,7 +125,7 @@ func (h *Handler) wake(ctx context.Context, a ledger.Approval) error {
 	}
 	message, err := events.Message(&events.PlanApproved{
 		Header: events.Header{ID: "approved/" + a.Plan + "/" + a.Decided.UTC().Format(time.RFC3339Nano), Account: a.Cluster.Account, Region: a.Cluster.Region, Time: h.Now()},
-		Plan:   a.Plan, Cluster: a.Cluster, By: a.By, Via: a.Via,
+		Plan:   a.Plan, Capability: a.Capability, Cluster: a.Cluster, By: a.By, Via: a.Via,
 	})
 	if err != nil {
 		return fmt.Errorf("encode the approval of plan %s: %w", a.Plan, err)

@@ -1,6 +1,6 @@
 // Package handler is the dispatch function: every beat of a schedule becomes
 // messages to the functions that do the work, one for each target or follow-up
-// that is due. It also keeps what must not depend on one run: the configuration
+// that is due, and one while a rollout is under way. It also keeps what must not depend on one run: the configuration
 // in force, the outbox, and what nobody was told yet. It looks at no cluster.
 package handler
 
@@ -17,6 +17,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/outbox"
+	"github.com/eks-steward/eks-steward/internal/rollout"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
@@ -34,6 +35,13 @@ type FollowUps interface {
 	Finish(ctx context.Context, id string) error
 }
 
+// Rollouts are what tells whether one is to be carried on, and where the next plan
+// is asked for.
+type Rollouts interface {
+	ActiveRollout(ctx context.Context) (rollout.Rollout, error)
+	Schedule(ctx context.Context, f ledger.FollowUp) error
+}
+
 // Queue sends messages to one function.
 type Queue interface {
 	Send(ctx context.Context, messages ...[]byte) error
@@ -48,8 +56,9 @@ type Handler struct {
 	Configuration Configuration
 	Ledger        Ledger
 	FollowUps     FollowUps
+	Rollouts      Rollouts
 	Outbox        outbox.Outbox
-	Queues        map[string]Queue // by function
+	Queues        map[string]Queue // by function; without NodegroupRollout there are no rollouts
 	Now           func() time.Time
 }
 
@@ -58,6 +67,7 @@ const (
 	EtcdSize          = "etcdsize"
 	ClusterCheck      = "clustercheck"
 	SecretsEncryption = "secretsencryption"
+	NodegroupRollout  = "nodegrouprollout"
 	Notify            = "notify"
 )
 
@@ -101,12 +111,14 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 		n, err := h.scanAll(ctx, ClusterCheck, tick, conf)
 		do("targets", n, err)
 		_, err = h.scanAll(ctx, SecretsEncryption, tick, conf)
-		failures = append(failures, err)
+		failures = append(failures, err, h.askForPlan(ctx, tick))
 	case events.FiveMinutes:
 		n, err := h.scanWatched(ctx, tick, conf)
 		do("watched_targets", n, err)
 		n, err = h.followUp(ctx)
 		do("follow_ups", n, err)
+		n, err = h.carryOn(ctx, tick)
+		do("rollouts", n, err)
 		n, err = h.Outbox.Flush(ctx)
 		do("announced", n, err)
 		n, err = h.remind(ctx, tick)
@@ -213,4 +225,56 @@ func (h *Handler) remind(ctx context.Context, tick *events.Tick) (int, error) {
 		return 0, errors.Join(unread, err)
 	}
 	return len(untold), errors.Join(unread, h.Queues[Notify].Send(ctx, m))
+}
+
+const (
+	// planAfter is how long the daily checks get before the plan that rests on what
+	// they find.
+	planAfter = time.Hour
+	// planUntil is when a plan that nobody made is given up: the next one is due.
+	planUntil = 23 * time.Hour
+)
+
+// askForPlan has nodegrouprollout look, when the daily checks are through, whether
+// nodegroups are to be rolled. The function finishes the follow-up, which has the
+// id of the message.
+func (h *Handler) askForPlan(ctx context.Context, tick *events.Tick) error {
+	if h.Queues[NodegroupRollout] == nil {
+		return nil
+	}
+	head := tick.Header
+	head.ID += "/plan"
+	m, err := events.Message(&events.PlanRollout{Header: head})
+	if err != nil {
+		return err
+	}
+	return h.Rollouts.Schedule(ctx, ledger.FollowUp{
+		ID: head.ID, Function: NodegroupRollout, Message: m, Next: tick.Time.Add(planAfter), GiveUp: tick.Time.Add(planUntil),
+	})
+}
+
+// carryOn passes the tick on while a rollout needs it. Without one, this is all
+// that rollouts cost: one read.
+func (h *Handler) carryOn(ctx context.Context, tick *events.Tick) (int, error) {
+	queue := h.Queues[NodegroupRollout]
+	if queue == nil {
+		return 0, nil
+	}
+	r, err := h.Rollouts.ActiveRollout(ctx)
+	switch {
+	case errors.Is(err, ledger.ErrAbsent):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case r.AtRest():
+		return 0, nil
+	}
+	m, err := events.Message(tick)
+	if err != nil {
+		return 0, err
+	}
+	if err := queue.Send(ctx, m); err != nil {
+		return 0, fmt.Errorf("carry on with rollout %s: %w", r.ID, err)
+	}
+	return 1, nil
 }

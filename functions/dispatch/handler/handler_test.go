@@ -42,6 +42,10 @@ func (m *mailbox) Send(_ context.Context, messages ...[]byte) error {
 			m.messages = append(m.messages, strings.TrimSpace("scan "+e.Target.String()+" "+strings.Join(e.Clusters, ",")))
 		case *events.PendingNotices:
 			m.messages = append(m.messages, "pending")
+		case *events.PlanRollout:
+			m.messages = append(m.messages, "plan "+e.ID)
+		case *events.Tick:
+			m.messages = append(m.messages, "tick of "+e.Time.Format(time.TimeOnly))
 		case *events.EKSCall:
 			m.messages = append(m.messages, "look at "+e.Cluster)
 		}
@@ -64,6 +68,7 @@ type bench struct {
 	etcdsize *mailbox
 	checks   *mailbox // of clustercheck
 	secrets  *mailbox // of secretsencryption
+	rollouts *mailbox // of nodegrouprollout
 	notify   *mailbox
 	bus      *bus
 	conf     *config.File
@@ -79,7 +84,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	b := &bench{etcdsize: &mailbox{}, checks: &mailbox{}, secrets: &mailbox{}, notify: &mailbox{}, bus: &bus{}, now: start, conf: config.Default()}
+	b := &bench{etcdsize: &mailbox{}, checks: &mailbox{}, secrets: &mailbox{}, rollouts: &mailbox{}, notify: &mailbox{}, bus: &bus{}, now: start, conf: config.Default()}
 	b.conf.Accounts = []config.Account{{Account: "111122223333", Regions: []string{"eu-west-1", "us-east-1"}}}
 	b.finding = fleet.Finding{Check: "configuration", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}, Outcome: fleet.Pass}
 	b.use(store)
@@ -92,10 +97,11 @@ func (b *bench) use(store ledger.Store) {
 	b.records = ledger.New(store, clock)
 	b.Handler = &handler.Handler{
 		Configuration: func(context.Context) (*config.File, fleet.Finding, error) { return b.conf, b.finding, b.confErr },
-		Ledger:        b.records, FollowUps: b.records, Now: clock,
+		Ledger:        b.records, FollowUps: b.records, Rollouts: b.records, Now: clock,
 		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
 		Queues: map[string]handler.Queue{
-			handler.EtcdSize: b.etcdsize, handler.ClusterCheck: b.checks, handler.SecretsEncryption: b.secrets, handler.Notify: b.notify,
+			handler.EtcdSize: b.etcdsize, handler.ClusterCheck: b.checks, handler.SecretsEncryption: b.secrets,
+			handler.NodegroupRollout: b.rollouts, handler.Notify: b.notify,
 		},
 	}
 }

@@ -38,6 +38,11 @@ var ledgerClauses = []clause{
 	{"32: of many clicks one gives the approval", approvalsRace},
 	{"a plan is found by the beginning of its hash", plansByTheirBeginning},
 	{"a key is known by the clusters that use it", keyUses},
+	{"a rollout is active until the bus has heard of its end, and is remembered for 400 days", rolloutLife},
+	{"a rollout and its progress are changed in place, or left alone", rolloutRevised},
+	{"32: of many rollouts one starts, and no change of it is lost", rolloutsRace},
+	{"a rollout of 2,000 clusters fits a record", largeFleet},
+	{"how long an update takes is learned, and forgotten after a year", usualDurations},
 }
 
 func incidentLife(t *testing.T, s ledger.Store) {
