@@ -160,6 +160,9 @@ type Rollout struct {
 	// Resumed is when a person let a halted rollout go on: groups that failed
 	// before are tried again.
 	Resumed time.Time `json:"resumed,omitzero"`
+	// Only is the one group that a person wants tried again, as cluster/group:
+	// nothing else begins meanwhile. Empty means all that failed.
+	Only string `json:"only,omitempty"`
 	// Skip are the groups that a person has taken out, as cluster/group.
 	Skip  []string  `json:"skip,omitempty"`
 	Ended time.Time `json:"ended,omitzero"`
@@ -187,12 +190,16 @@ type Member struct {
 	Wave   int             `json:"wave"`
 	Mode   Mode            `json:"mode"` // that it was planned with
 	Groups int             `json:"groups"`
+	Nodes  int             `json:"nodes,omitempty"` // of those groups, when they were planned
 	// Done are the groups that are at an end, well or left out; Failed those that
 	// failed and were not taken out since.
 	Done   int `json:"done"`
 	Failed int `json:"failed,omitempty"`
-	// Busy are the groups that are under way, to the end of their bake time.
+	// Busy are the groups that are under way, to the end of their bake time and
+	// until the bus has heard of it.
 	Busy int `json:"busy,omitempty"`
+	// Revision is that of the progress that the three were counted from.
+	Revision int `json:"revision,omitempty"`
 	// NotBefore puts off the next attempt at a cluster whose preflight did not
 	// pass, and Waiting says why it did not.
 	NotBefore time.Time `json:"notBefore,omitzero"`
@@ -208,6 +215,9 @@ type Progress struct {
 	Rollout string      `json:"rollout"` // id
 	Cluster ClusterPlan `json:"cluster"` // its steps are what was planned
 	Steps   []StepState `json:"steps"`   // in the same order
+	// Revision grows with every change, so that what was read before one is not
+	// written after it.
+	Revision int `json:"revision,omitempty"`
 }
 
 // A StepState is how far one group has come.
@@ -215,6 +225,11 @@ type StepState struct {
 	Phase   Phase  `json:"phase"`
 	Attempt int    `json:"attempt,omitempty"` // from 1; 0 before the first
 	Update  string `json:"update,omitempty"`  // id, of EKS
+	// Failures are the updates of ours that EKS gave up.
+	Failures int `json:"failures,omitempty"`
+	// Claim is until when the run that makes the call may be alive, while Update is
+	// empty. Nobody else touches the step before that.
+	Claim time.Time `json:"claim,omitzero"`
 	// Adopted says that somebody else began the update.
 	Adopted bool      `json:"adopted,omitempty"`
 	Before  Baseline  `json:"before,omitzero"`
@@ -223,11 +238,13 @@ type StepState struct {
 	// the gate is open without a break, Shut since when it is not.
 	Updated time.Time `json:"updated,omitzero"`
 	Open    time.Time `json:"open,omitzero"`
-	Shut    time.Time `json:"shut,omitzero"`
+	Shut    time.Time `json:"shut,omitzero"` // or since when the update cannot be followed
 	Ended   time.Time `json:"ended,omitzero"`
 	Why     string    `json:"why,omitempty"` // of Failed and LeftOut, and why the gate is shut
 	// Blockers are what held the drain up.
 	Blockers []Blocker `json:"blockers,omitempty"`
+	// Warnings are what the preflight found and did not stop at.
+	Warnings []string `json:"warnings,omitempty"`
 	// Told is the newest phase that the bus has heard of.
 	Told Phase `json:"told,omitempty"`
 }
