@@ -17,7 +17,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 FUZZTIME ?= 20s
 TESTFLAGS ?=
 # Where goroutines meet.
-RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
+RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./internal/nodegrouprollout/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
 LINT := .cache/bin/golangci-lint-$(LINT_VERSION)
 
@@ -58,16 +58,12 @@ bench: need-go ## Measure size and start of each function, and how fast a large 
 	@[[ -e $(PAGE) ]] || echo "No page of a real API server: go -C e2e/cluster test -run TestCaptureMetrics -capture ../../$(PAGE)"
 	go -C bench/metrics run . $(addprefix -page ../../,$(wildcard $(PAGE)))
 
+# Two at a time with one worker each take half as long as one after the other.
 fuzz: need-go ## Run each fuzz target for FUZZTIME (20s)
-	@packages=$$(go list ./...); \
-	for package in $$packages; do \
-		targets=$$(go test -list '^Fuzz' "$$package" | awk '/^Fuzz/'); \
-		for target in $$targets; do \
-			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$$package"; \
-		done; \
-	done
-	go -C bench/metrics test -run '^$$' -fuzz '^FuzzAgainstExpfmt$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 50x .
+	@grep -rE '^func Fuzz' --include='*_test.go' --exclude-dir=.cache --exclude-dir=node_modules . \
+		| sed -E 's#^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+).*$$#\1 \2#' \
+		| xargs -P 2 -L 1 $(SHELL) -c 'out=$$(go -C "$$0" test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x -parallel 1 . 2>&1) \
+			&& printf "ok  \t%s %s\n" "$$0" "$$1" || { printf "%s %s\n%s\n" "$$0" "$$1" "$$out" >&2; exit 1; }'
 
 build: need-go $(addprefix build/,$(addsuffix /bootstrap,$(FUNCTIONS))) ## Build the functions as Lambda runs them
 

@@ -142,8 +142,12 @@ func (m *Member) PutOff(why string, now time.Time) {
 	const first, last = 5 * time.Minute, time.Hour
 	m.NotBefore = now.Add(min(last, first<<min(m.Tries, 6)))
 	m.Tries++
-	m.Waiting = why
+	m.Waiting = fleet.Clip(why, waitingText)
 }
+
+// waitingText is in runes: every member of a rollout has one, and they share one
+// record of the ledger.
+const waitingText = 300
 
 // Bars says in a sentence why a group of member i must not be begun although it was
 // chosen, because of what became of the rollout since; empty when it may.

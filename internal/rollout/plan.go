@@ -17,9 +17,9 @@ import (
 
 const (
 	// maxClusters of a plan: with the longest names and what each waits for, a
-	// rollout of so many is within the 400 KB of one record of the ledger (DynamoDB
-	// item limit). The next plan takes on the rest.
-	maxClusters = 500
+	// rollout of so many is, compressed, within the 400 KB of one record of the
+	// ledger (DynamoDB item limit). The next plan takes on the rest.
+	maxClusters = 2000
 	// settling is what an update takes beside its nodes: EKS makes a version of the
 	// launch template before, and scales the group back after.
 	settling = 5 * time.Minute
