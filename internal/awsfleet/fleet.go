@@ -90,6 +90,20 @@ func patient() aws.Retryer {
 	}))
 }
 
+// Unanswered retries a call that changes something only where the service throttled
+// it or it did not reach the service. What was answered, a failure of the service
+// included, is for the caller to judge: the state is read again before the next
+// attempt.
+func Unanswered() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Retryables = []retry.IsErrorRetryable{
+			retry.NoRetryCanceledError{},
+			retry.RetryableConnectionError{},
+			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes},
+		}
+	})
+}
+
 // Identity returns the account and the ARN that the hub's credentials belong to.
 func (f *Fleet) Identity(ctx context.Context) (account, arn string, err error) {
 	out, err := f.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})

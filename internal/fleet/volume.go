@@ -14,10 +14,11 @@ type TemplateVersion struct {
 }
 
 // A LaunchTemplate is one version of a launch template, as far as it is about
-// volumes.
+// volumes and the kind of instance.
 type LaunchTemplate struct {
 	TemplateVersion
-	Volumes []Volume
+	InstanceType string // such as m7g.large; empty when the template names none
+	Volumes      []Volume
 }
 
 // A Volume is one that a launch template speaks of. What it leaves open the image

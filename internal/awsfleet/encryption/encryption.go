@@ -44,7 +44,7 @@ func (r Reader) Cluster(ctx context.Context, t fleet.Target, name string) (fleet
 
 // Update describes one change of a cluster.
 func (r Reader) Update(ctx context.Context, t fleet.Target, cluster, id string) (fleet.Update, error) {
-	return r.fleet.Update(ctx, t, cluster, id)
+	return r.fleet.Update(ctx, t, cluster, "", id)
 }
 
 // mostUpdates bounds the calls for one association: EKS lists every change that a
@@ -55,7 +55,7 @@ const mostUpdates = 200
 // or later; false when there is none. Where one change cannot be read it is not
 // known whether there is one.
 func (r Reader) Association(ctx context.Context, t fleet.Target, cluster string, since time.Time) (fleet.Update, bool, error) {
-	ids, err := r.fleet.Updates(ctx, t, cluster)
+	ids, err := r.fleet.Updates(ctx, t, cluster, "")
 	if err != nil {
 		return fleet.Update{}, false, err
 	}
@@ -67,7 +67,7 @@ func (r Reader) Association(ctx context.Context, t fleet.Target, cluster string,
 	}
 	var newest fleet.Update
 	for _, id := range ids {
-		u, err := r.fleet.Update(ctx, t, cluster, id)
+		u, err := r.fleet.Update(ctx, t, cluster, "", id)
 		if err != nil {
 			return fleet.Update{}, false, err
 		}

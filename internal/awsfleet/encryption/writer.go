@@ -3,15 +3,11 @@ package encryption
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/smithy-go"
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
@@ -41,12 +37,12 @@ func (w Writer) Associate(ctx context.Context, t fleet.Target, cluster, key, tok
 			Provider:  &ekstypes.Provider{KeyArn: &key},
 			Resources: []string{"secrets"}, // the only one that there is (EKS API reference, EncryptionConfig)
 		}},
-	}, func(o *eks.Options) { o.Retryer = unanswered() })
+	}, func(o *eks.Options) { o.Retryer = awsfleet.Unanswered() })
 	if err == nil && (out.Update == nil || aws.ToString(out.Update.Id) == "") {
 		err = errors.New("the answer holds no update")
 	}
 	if err != nil {
-		return "", declined(action, err)
+		return "", refusal.Declined(action, err)
 	}
 	return *out.Update.Id, nil
 }
@@ -55,7 +51,7 @@ func (w Writer) Associate(ctx context.Context, t fleet.Target, cluster, key, tok
 func (w Writer) CancelDeletion(ctx context.Context, t fleet.Target, key string) error {
 	_, err := w.kms(t).CancelKeyDeletion(ctx, &kms.CancelKeyDeletionInput{KeyId: &key})
 	if err != nil {
-		return declined("kms:CancelKeyDeletion", err)
+		return refusal.Declined("kms:CancelKeyDeletion", err)
 	}
 	return nil
 }
@@ -64,7 +60,7 @@ func (w Writer) CancelDeletion(ctx context.Context, t fleet.Target, key string) 
 func (w Writer) Enable(ctx context.Context, t fleet.Target, key string) error {
 	_, err := w.kms(t).EnableKey(ctx, &kms.EnableKeyInput{KeyId: &key})
 	if err != nil {
-		return declined("kms:EnableKey", err)
+		return refusal.Declined("kms:EnableKey", err)
 	}
 	return nil
 }
@@ -77,49 +73,4 @@ func (w Writer) as(t fleet.Target) fleet.Target {
 
 func (w Writer) kms(t fleet.Target) *kms.Client {
 	return kms.NewFromConfig(w.fleet.Config(w.as(t)))
-}
-
-// unanswered retries a call that EKS throttled or that did not reach it. What EKS
-// answered, a failure of its own included, is for the caller to judge: the state
-// is read again before the next attempt.
-func unanswered() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.Retryables = []retry.IsErrorRetryable{
-			retry.NoRetryCanceledError{},
-			retry.RetryableConnectionError{},
-			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes},
-		}
-	})
-}
-
-var (
-	busy = []string{"ResourceInUseException"}
-	// ClientException is for a caller that may not use the resource, or names one
-	// that is not valid (EKS API reference).
-	refusals = []string{"InvalidParameterException", "InvalidRequestException", "ClientException", "KMSInvalidStateException"}
-	// EKS passes on what KMS denied as an error of its own.
-	passedOn = []string{"kms:CreateGrant", "kms:DescribeKey"}
-)
-
-// declined tells a service that is busy, and one that refuses, from trouble that
-// may pass.
-func declined(action string, err error) *fleet.Trouble {
-	t := *refusal.Of(action, err)
-	var api smithy.APIError
-	if t.Kind != fleet.Failed || !errors.As(err, &api) {
-		return &t
-	}
-	switch code, message := api.ErrorCode(), api.ErrorMessage(); {
-	case slices.Contains(busy, code):
-		t.Kind = fleet.Busy
-	case !slices.Contains(refusals, code):
-	case strings.Contains(message, "not authorized to perform"):
-		t.Kind = fleet.Denied
-		if i := slices.IndexFunc(passedOn, func(a string) bool { return strings.Contains(message, a) }); i >= 0 {
-			t.Action = passedOn[i]
-		}
-	default:
-		t.Kind = fleet.Refused
-	}
-	return &t
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
 
@@ -15,11 +14,15 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// The codes of EKS's quotas, as Service Quotas lists them (AWS General Reference,
-// "Amazon EKS endpoints and quotas").
-const (
-	clusters   = "L-1194D53C" // for each region
-	nodegroups = "L-6D54EA21" // managed ones, for each cluster
+// A quota is one as Service Quotas lists it.
+type quota struct{ service, code string }
+
+// See "Amazon EKS endpoints and quotas" and "Amazon EC2 endpoints and quotas" in
+// the AWS General Reference.
+var (
+	clusters   = quota{"eks", "L-1194D53C"} // for each region
+	nodegroups = quota{"eks", "L-6D54EA21"} // managed ones, for each cluster
+	vcpus      = quota{"ec2", "L-1216C47A"} // Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
 )
 
 // Reader reads the quotas of targets.
@@ -40,20 +43,25 @@ func (r Reader) Nodegroups(ctx context.Context, t fleet.Target) (int, error) {
 	return r.quota(ctx, t, nodegroups)
 }
 
+// VCPUs is how many vCPUs the On-Demand instances of the standard families (A, C,
+// D, H, I, M, R, T, Z) may have in a target's region. The error is a *fleet.Trouble.
+func (r Reader) VCPUs(ctx context.Context, t fleet.Target) (int, error) {
+	return r.quota(ctx, t, vcpus)
+}
+
 // quota reads what applies, or AWS's default: of a quota that nobody has ever
 // changed Service Quotas may know only that (GetServiceQuota, Service Quotas API
 // reference).
-func (r Reader) quota(ctx context.Context, t fleet.Target, code string) (int, error) {
+func (r Reader) quota(ctx context.Context, t fleet.Target, q quota) (int, error) {
 	client := servicequotas.NewFromConfig(r.fleet.Config(t))
-	service := aws.String("eks")
-	applied, err := client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: service, QuotaCode: &code})
+	applied, err := client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
 	if err == nil {
 		return value("servicequotas:GetServiceQuota", applied.Quota)
 	}
 	if unchanged := (*types.NoSuchResourceException)(nil); !errors.As(err, &unchanged) {
 		return 0, refusal.Of("servicequotas:GetServiceQuota", err)
 	}
-	usual, err := client.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: service, QuotaCode: &code})
+	usual, err := client.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
 	if err != nil {
 		return 0, refusal.Of("servicequotas:GetAWSDefaultServiceQuota", err)
 	}

@@ -5,6 +5,7 @@
 package refusal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ var (
 	foreign = []string{"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"}
 	// The messages of these repeat the whole request with its session token.
 	signatures = []string{"SignatureDoesNotMatch", "InvalidSignatureException", "InvalidSignature", "RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture"}
-	absences   = []string{"ResourceNotFoundException", "NotFoundException"}
+	absences   = []string{"ResourceNotFoundException", "NotFoundException", "ParameterNotFound", "InvalidDocument"}
 )
 
 func sort(err error) (fleet.TroubleKind, string) {
@@ -82,7 +83,7 @@ func sort(err error) (fleet.TroubleKind, string) {
 	case slices.Contains(foreign, code):
 		return fleet.RegionDisabled, "the region does not accept the account's credentials (" + code + "): it is not enabled for the account, or the credentials are wrong"
 	case slices.Contains(absences, code):
-		return fleet.Gone, oneLine(message)
+		return fleet.Gone, oneLine(cmp.Or(message, code)) // Systems Manager may send the code alone
 	}
 	return fleet.Failed, oneLine(code + ": " + message)
 }

@@ -1,5 +1,5 @@
-// Package rehearsal reads one cluster as clustercheck reads it, and notes what
-// AWS answered to each call on the way. It decides nothing: whether an answer
+// Package rehearsal reads one cluster as clustercheck reads it, with what only a
+// rollout asks, and notes what AWS answered to each call on the way. It decides nothing: whether an answer
 // means that an action is missing is for others to say. It writes nothing.
 package rehearsal
 
@@ -14,6 +14,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/nodegroup"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/quotas"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/snapshot"
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -32,8 +34,8 @@ func New(hub aws.Config, now func() time.Time, options ...snapshot.Option) *Stag
 	return &Stage{hub: hub, now: now, options: options}
 }
 
-// nobody is a cluster without leftovers: that they may be looked for shows all
-// the same.
+// nobody is a cluster without leftovers, an alarm and a calendar that do not exist:
+// that they may be looked for shows all the same.
 const nobody = "eks-steward-rehearsal"
 
 // Cluster reads one cluster whole. With it come the answers to each call, by IAM
@@ -42,9 +44,21 @@ func (s *Stage) Cluster(ctx context.Context, t fleet.Target, name string) (fleet
 	heard := &listener{answers: map[string][]error{}}
 	cfg := s.hub.Copy()
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), heard.listen)
-	survey := snapshot.New(awsfleet.New(cfg), s.now, s.options...).Survey(t)
+	f := awsfleet.New(cfg)
+	survey := snapshot.New(f, s.now, s.options...).Survey(t)
 	read := survey.Snapshot(ctx, name, fleet.Wanted{Insights: true})
-	_, _ = survey.Leftovers(ctx, nobody) // what it meets is heard
+	// What the others meet is heard.
+	_, _ = survey.Leftovers(ctx, nobody)
+	rollouts := nodegroup.NewReader(f, s.now)
+	rollouts.Alarms(ctx, t, []string{nobody})
+	rollouts.Calendar(ctx, t, nobody)
+	_, _ = quotas.New(f).VCPUs(ctx, t)
+	for _, g := range read.Nodegroups.Value {
+		if len(g.InstanceTypes) > 0 {
+			survey.VCPUs(ctx, g.InstanceTypes)
+			break
+		}
+	}
 	return read, heard.answers
 }
 
@@ -78,7 +92,7 @@ func (l *listener) note(action string, err error) {
 // action is the IAM action of an operation. IAM calls the services by other names
 // than the SDK (Service Authorization Reference).
 func action(service, operation string) string {
-	prefix := strings.ToLower(service)
+	prefix := strings.ReplaceAll(strings.ToLower(service), " ", "")
 	if service == "Resource Groups Tagging API" {
 		prefix = "tag"
 	}

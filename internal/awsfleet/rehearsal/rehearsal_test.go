@@ -33,7 +33,7 @@ func rehearse(t *testing.T, endpoint, ca string, option []snapshot.Option, break
 	const key = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000001"
 	w, err := sim.New(sim.Fleet{Home: "111122223333", Accounts: []sim.Account{{
 		ID: target.Account, Roles: []sim.Role{{Name: "steward-reader"}},
-		Regions: []sim.Region{{Name: target.Region, Keys: []sim.Key{{ID: key}}, Clusters: []sim.Cluster{{
+		Regions: []sim.Region{{Name: target.Region, Keys: []sim.Key{{ID: key}}, Images: []sim.Image{{Version: "1.33", Release: "1.33.5-20261001"}}, Clusters: []sim.Cluster{{
 			Name: "rich", Version: "1.33", Status: "UPDATING", KeyARN: key, Endpoint: endpoint, CA: ca,
 			Nodegroups: []sim.Nodegroup{{Name: "green", Nodes: 3}, {Name: "blue", Nodes: 1}},
 			Addons:     []sim.Addon{{Name: "vpc-cni", Version: "v1.20.4-eksbuild.2"}},
@@ -76,7 +76,7 @@ func TestEachActionIsHeardByItsNameInIAM(t *testing.T) {
 	}
 	for action, of := range answers {
 		for _, err := range of {
-			if err != nil {
+			if err != nil && !errors.Is(err, fleet.Gone) {
 				t.Errorf("%s was answered with %v", action, err)
 			}
 		}

@@ -16,13 +16,22 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// insights reads EKS's own insights about a cluster, sorted by name and id. Those
-// that pass have no details worth a call each; of one whose details were refused
-// the status is kept.
-func (s *Survey) insights(ctx context.Context, cluster string) ([]fleet.Insight, error) {
+// Readiness reads EKS's insights into what an upgrade of a cluster would meet.
+func (s *Survey) Readiness(ctx context.Context, cluster string) fleet.Part[[]fleet.Insight] {
+	return ask(s, func() ([]fleet.Insight, error) { return s.insights(ctx, cluster, types.CategoryUpgradeReadiness) })
+}
+
+// insights reads EKS's own insights about a cluster, sorted by name and id, of all
+// categories unless some are named. Those that pass have no details worth a call
+// each; of one whose details were refused the status is kept.
+func (s *Survey) insights(ctx context.Context, cluster string, of ...types.Category) ([]fleet.Insight, error) {
+	var filter *types.InsightsFilter
+	if len(of) > 0 {
+		filter = &types.InsightsFilter{Categories: of}
+	}
 	listed := map[string]fleet.Insight{} // by id
 	err := awsfleet.Pages("eks:ListInsights", func(token *string) (*string, error) {
-		out, err := s.eks.ListInsights(ctx, &eks.ListInsightsInput{ClusterName: &cluster, MaxResults: aws.Int32(pageSize), NextToken: token})
+		out, err := s.eks.ListInsights(ctx, &eks.ListInsightsInput{ClusterName: &cluster, Filter: filter, MaxResults: aws.Int32(pageSize), NextToken: token})
 		if err != nil {
 			return nil, err
 		}

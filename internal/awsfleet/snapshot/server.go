@@ -18,23 +18,45 @@ import (
 type visit struct {
 	survey  *Survey
 	cluster fleet.Cluster
+	server  *kubeapi.Client
+	objects *objects.Reader
 	shut    error // why no more is asked
 }
 
-// visitServer reads what a cluster's own API server says, as whoever the target's
-// role is to the cluster.
-func (s *Survey) visitServer(ctx context.Context, snap *fleet.Snapshot) {
-	v := &visit{survey: s, cluster: snap.Cluster.Value}
-	at := kubeapi.Endpoint{Cluster: snap.ID, URL: v.cluster.Server.URL, CA: v.cluster.Server.CA}
+// visit begins to ask a cluster's own API server, as whoever the target's role is
+// to the cluster.
+func (s *Survey) visit(c fleet.Cluster) *visit {
+	at := kubeapi.Endpoint{Cluster: c.ID, URL: c.Server.URL, CA: c.Server.CA}
 	as := ekstoken.New(s.target.Region, s.fleet.Credentials(s.target))
 	server, err := kubeapi.New(at, as)
 	reader, unfit := objects.New(at, as)
-	v.shut = cmp.Or(closed(v.cluster), err, unfit)
-	snap.Nodes = tell(ctx, v, func() ([]fleet.Node, error) { return reader.Nodes(ctx) })
-	snap.KubeProxy = tell(ctx, v, func() (fleet.KubeProxy, error) { return reader.KubeProxy(ctx) })
-	snap.Backups = tell(ctx, v, func() ([]fleet.Backup, error) { return reader.Backups(ctx) })
-	snap.StorageClasses = tell(ctx, v, func() ([]fleet.StorageClass, error) { return reader.StorageClasses(ctx) })
-	snap.Deprecations = tell(ctx, v, func() ([]fleet.DeprecatedAPI, error) { return server.DeprecatedAPIs(ctx) })
+	return &visit{survey: s, cluster: c, server: server, objects: reader, shut: cmp.Or(closed(c), err, unfit)}
+}
+
+// visitServer reads what a cluster's own API server says.
+func (s *Survey) visitServer(ctx context.Context, snap *fleet.Snapshot) {
+	v := s.visit(snap.Cluster.Value)
+	snap.Nodes = tell(ctx, v, func() ([]fleet.Node, error) { return v.objects.Nodes(ctx) })
+	snap.KubeProxy = tell(ctx, v, func() (fleet.KubeProxy, error) { return v.objects.KubeProxy(ctx) })
+	snap.Backups = tell(ctx, v, func() ([]fleet.Backup, error) { return v.objects.Backups(ctx) })
+	snap.StorageClasses = tell(ctx, v, func() ([]fleet.StorageClass, error) { return v.objects.StorageClasses(ctx) })
+	snap.Deprecations = tell(ctx, v, func() ([]fleet.DeprecatedAPI, error) { return v.server.DeprecatedAPIs(ctx) })
+}
+
+// Workloads asks a cluster's own API server for what the renewal of nodes is
+// about: its nodes, its pods that have not ended, and its budgets.
+func (s *Survey) Workloads(ctx context.Context, c fleet.Cluster) (nodes fleet.Part[[]fleet.Node], pods fleet.Part[[]fleet.Pod], budgets fleet.Part[[]fleet.Budget]) {
+	if s.noServer {
+		return nodes, pods, budgets
+	}
+	v := s.visit(c)
+	nodes = tell(ctx, v, func() ([]fleet.Node, error) { return v.objects.Nodes(ctx) })
+	pods = tell(ctx, v, func() (all []fleet.Pod, err error) {
+		all, budgets.Value, err = v.objects.Workloads(ctx)
+		return all, err
+	})
+	budgets.At, budgets.Trouble = pods.At, pods.Trouble // a budget is known with its pods
+	return nodes, pods, budgets
 }
 
 // closed is why an API server is not asked at all, or nil.

@@ -11,10 +11,11 @@
 //	eks:ListAddons eks:DescribeAddon
 //	eks:ListInsights eks:DescribeInsight
 //	eks:ListUpdates eks:DescribeUpdate
-//	ec2:DescribeSubnets ec2:DescribeLaunchTemplateVersions
+//	ec2:DescribeSubnets ec2:DescribeLaunchTemplateVersions ec2:DescribeLaunchTemplates
 //	ec2:GetEbsEncryptionByDefault ec2:GetEbsDefaultKmsKeyId
 //	kms:DescribeKey kms:GetKeyRotationStatus kms:ListAliases kms:ListResourceTags
 //	kms:ListGrants kms:GetKeyPolicy
+//	ssm:GetParameter (of AWS's own parameters)
 //	tag:GetResources
 package snapshot
 
@@ -28,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -72,6 +74,7 @@ type Survey struct {
 	eks  *eks.Client
 	ec2  *ec2.Client
 	kms  *kms.Client
+	ssm  *ssm.Client
 	tags *resourcegroupstaggingapi.Client
 
 	calendar shared[[]fleet.VersionSupport] // under one key: there is but one
@@ -82,6 +85,9 @@ type Survey struct {
 	volumeKey  shared[string]               // under one key
 	templates  shared[fleet.LaunchTemplate] // by id and version
 	volumeKeys shared[fleet.VolumeKey]      // by name
+
+	images shared[fleet.AMIRelease] // by type of AMI and minor version
+	vcpus  shared[int]              // by types of instances
 }
 
 // Survey begins to survey a target.
@@ -92,6 +98,7 @@ func (s *Source) Survey(t fleet.Target) *Survey {
 		eks:  s.fleet.EKS(t),
 		ec2:  ec2.NewFromConfig(cfg),
 		kms:  kms.NewFromConfig(cfg),
+		ssm:  ssm.NewFromConfig(cfg),
 		tags: resourcegroupstaggingapi.NewFromConfig(cfg),
 	}
 }
@@ -102,17 +109,24 @@ func (s *Survey) Clusters(ctx context.Context) ([]string, error) {
 	return s.fleet.Clusters(ctx, s.target)
 }
 
+// Cluster describes one cluster.
+func (s *Survey) Cluster(ctx context.Context, name string) fleet.Part[fleet.Cluster] {
+	return ask(s, func() (fleet.Cluster, error) { return s.fleet.Cluster(ctx, s.target, name) })
+}
+
 // Snapshot reads one cluster. What could not be read says so in its part.
 func (s *Survey) Snapshot(ctx context.Context, cluster string, want fleet.Wanted) fleet.Snapshot {
 	snap := fleet.Snapshot{ID: s.target.Cluster(cluster)}
-	snap.Cluster = ask(s, func() (fleet.Cluster, error) { return s.fleet.Cluster(ctx, s.target, cluster) })
+	snap.Cluster = s.Cluster(ctx, cluster)
 	if !asksOn(snap.Cluster) {
 		return snap
 	}
 	var all sync.WaitGroup // of parts that fill different fields
 	all.Go(func() {
-		snap.Nodegroups = ask(s, func() ([]fleet.Nodegroup, error) { return s.nodegroups(ctx, cluster) })
+		snap.Nodegroups = s.Nodegroups(ctx, cluster)
 		s.volumes(ctx, &snap)
+		snap.Images = s.Images(ctx, snap.Cluster.Value.Version, snap.Nodegroups.Value)
+		snap.TemplateHeads = s.TemplateHeads(ctx, snap.Nodegroups.Value)
 	})
 	all.Go(func() { snap.Addons = ask(s, func() ([]fleet.Addon, error) { return s.addons(ctx, cluster) }) })
 	if want.Insights {
@@ -124,7 +138,7 @@ func (s *Survey) Snapshot(ctx context.Context, cluster string, want fleet.Wanted
 		snap.Releases, snap.NextReleases = s.offers(ctx, snap.Cluster.Value.Version, snap.Versions)
 	})
 	all.Go(func() {
-		snap.Subnets = s.subnets(ctx, snap.Cluster.Value.Subnets)
+		snap.Subnets = s.Subnets(ctx, snap.Cluster.Value.Subnets)
 		snap.Key = s.key(ctx, snap.Cluster.Value.KeyARN)
 	})
 	if snap.Cluster.Known() && !s.noServer {

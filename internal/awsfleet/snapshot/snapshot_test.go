@@ -67,6 +67,9 @@ func nodegroups(t *testing.T, got fleet.Part[[]fleet.Nodegroup]) {
 	if blue.Name != "blue" || blue.AMIType != fleet.CustomAMI || blue.Release != "" || blue.Status != "DEGRADED" || blue.Health[0].Message != "Instances failed to join." {
 		t.Errorf("blue %+v", blue)
 	}
+	if !reflect.DeepEqual(green.Surge, fleet.Surge{Strategy: "MINIMAL", Percent: 25}) || green.Most != 5 || !slices.Equal(green.InstanceTypes, []string{"m7g.large"}) || green.Capacity != "SPOT" || len(green.Subnets) == 0 {
+		t.Errorf("an update of green meets %+v", green)
+	}
 	if green.Name != "green" || green.Version != "1.33" || !strings.HasPrefix(green.Release, "1.33.") || green.Nodes != 3 || green.Tags["team"] != "pay" || green.CreatedAt.IsZero() || !strings.Contains(green.ARN, ":nodegroup/payments/green/") {
 		t.Errorf("green %+v", green)
 	}
@@ -114,6 +117,7 @@ var once = map[string]int{
 	"DescribeSubnets": 1, "DescribeKey": 1, "GetKeyRotationStatus": 1, "ListAliases": 1, "ListResourceTags": 1,
 	"DescribeClusterVersions": 1, "DescribeAddonVersions": 2,
 	"GetEbsEncryptionByDefault": 1, "GetEbsDefaultKmsKeyId": 1, "DescribeLaunchTemplateVersions": 1,
+	"GetParameter": 2, "DescribeLaunchTemplates": 1,
 }
 
 func TestOneDescribePerThing(t *testing.T) {
@@ -156,7 +160,7 @@ func TestWhatClustersShareIsReadOnce(t *testing.T) {
 		for operation := range want {
 			switch operation {
 			case "DescribeClusterVersions", "DescribeAddonVersions", "DescribeKey", "GetKeyRotationStatus", "ListAliases", "ListResourceTags",
-				"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId", "DescribeLaunchTemplateVersions":
+				"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId", "DescribeLaunchTemplateVersions", "GetParameter":
 			default:
 				want[operation] *= len(clusters)
 			}
@@ -251,6 +255,7 @@ func troubles(s fleet.Snapshot) map[string]*fleet.Trouble {
 		"releases": s.Releases.Trouble, "next": s.NextReleases.Trouble,
 		"volumes encrypted": s.VolumesEncrypted.Trouble, "default volume key": s.DefaultVolumeKey.Trouble,
 		"templates": s.Templates.Trouble, "volume keys": s.VolumeKeys.Trouble,
+		"images": s.Images.Trouble, "template heads": s.TemplateHeads.Trouble,
 	}
 	maps.DeleteFunc(all, func(_ string, t *fleet.Trouble) bool { return t == nil })
 	return all
@@ -275,6 +280,8 @@ func TestFault_05_ADeniedPartLeavesTheOthersIntact(t *testing.T) {
 		{"ec2", "GetEbsEncryptionByDefault", []string{"volumes encrypted"}},
 		{"ec2", "GetEbsDefaultKmsKeyId", []string{"default volume key"}},
 		{"ec2", "DescribeLaunchTemplateVersions", []string{"templates"}},
+		{"ec2", "DescribeLaunchTemplates", []string{"template heads"}},
+		{"ssm", "GetParameter", []string{"images"}},
 		{"kms", "DescribeKey", []string{"key"}},
 		{"kms", "GetKeyRotationStatus", []string{"key"}},
 		{"kms", "ListAliases", []string{"key"}},

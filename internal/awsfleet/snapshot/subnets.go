@@ -12,9 +12,10 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// subnets reads the subnets of a control plane in one call, sorted by id. EC2
-// pages no answer to a request that names its resources (EC2 API reference).
-func (s *Survey) subnets(ctx context.Context, ids []string) fleet.Part[[]fleet.Subnet] {
+// Subnets reads the subnets of a control plane or a nodegroup in one call, sorted
+// by id; untried when there are none. EC2 pages no answer to a request that names
+// its resources (EC2 API reference).
+func (s *Survey) Subnets(ctx context.Context, ids []string) fleet.Part[[]fleet.Subnet] {
 	if len(ids) == 0 {
 		return fleet.Part[[]fleet.Subnet]{}
 	}

@@ -14,7 +14,7 @@ import (
 func (s *Survey) update(ctx context.Context, c fleet.Cluster, cluster, id string) fleet.Part[fleet.Update] {
 	switch {
 	case id != "":
-		return ask(s, func() (fleet.Update, error) { return s.fleet.Update(ctx, s.target, cluster, id) })
+		return ask(s, func() (fleet.Update, error) { return s.fleet.Update(ctx, s.target, cluster, "", id) })
 	case c.Status == string(types.ClusterStatusUpdating):
 		return s.inFlight(ctx, cluster)
 	}
@@ -28,10 +28,10 @@ const mostUpdates = 20
 // inFlight looks for the change that is under way: one of the version before any
 // other, and of several the newest. It is untried where each has ended by now.
 func (s *Survey) inFlight(ctx context.Context, cluster string) fleet.Part[fleet.Update] {
-	ids, err := s.fleet.Updates(ctx, s.target, cluster)
+	ids, err := s.fleet.Updates(ctx, s.target, cluster, "")
 	listed := len(ids)
 	ids = ids[:min(listed, mostUpdates)]
-	all, err := each(ids, err, func(id string) (fleet.Update, error) { return s.fleet.Update(ctx, s.target, cluster, id) })
+	all, err := each(ids, err, func(id string) (fleet.Update, error) { return s.fleet.Update(ctx, s.target, cluster, "", id) })
 	var newest fleet.Update
 	for _, u := range all {
 		if u.Status == string(types.UpdateStatusInProgress) && goesBefore(u, newest) {

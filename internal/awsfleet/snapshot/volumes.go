@@ -25,7 +25,7 @@ func (s *Survey) volumes(ctx context.Context, snap *fleet.Snapshot) {
 		return ask(s, func() (string, error) { return s.defaultVolumeKey(ctx) })
 	})
 	groups := snap.Nodegroups.Value
-	snap.Templates = s.templatesOf(ctx, groups)
+	snap.Templates = s.Templates(ctx, groups)
 	// The other parts of snap are being filled at the same time: it must not be copied.
 	known := fleet.Snapshot{VolumesEncrypted: snap.VolumesEncrypted, DefaultVolumeKey: snap.DefaultVolumeKey, Templates: snap.Templates}
 	var keys []string
@@ -58,9 +58,10 @@ func (s *Survey) defaultVolumeKey(ctx context.Context) (string, error) {
 	return *out.KmsKeyId, nil
 }
 
-// templatesOf reads the launch templates that nodegroups name, each version once
-// in the survey: one call can be about one template only (EC2 API reference).
-func (s *Survey) templatesOf(ctx context.Context, groups []fleet.Nodegroup) fleet.Part[[]fleet.LaunchTemplate] {
+// Templates reads the launch templates that nodegroups name, each version once in
+// the survey; untried when they name none. One call can be about one template only
+// (EC2 API reference).
+func (s *Survey) Templates(ctx context.Context, groups []fleet.Nodegroup) fleet.Part[[]fleet.LaunchTemplate] {
 	named := map[string]fleet.TemplateVersion{} // by id and version
 	var names []string
 	for _, g := range groups {
@@ -90,7 +91,9 @@ func (s *Survey) template(ctx context.Context, of fleet.TemplateVersion) (fleet.
 		}
 		return known, trouble
 	}
-	for _, m := range out.LaunchTemplateVersions[0].LaunchTemplateData.BlockDeviceMappings {
+	data := out.LaunchTemplateVersions[0].LaunchTemplateData
+	known.InstanceType = string(data.InstanceType)
+	for _, m := range data.BlockDeviceMappings {
 		if m.Ebs != nil { // else a disk of the instance itself, or none
 			known.Volumes = append(known.Volumes, volume(m))
 		}

@@ -78,6 +78,7 @@ func TestWhatNodesAreStartedFromIsReadOnceInTheSurvey(t *testing.T) {
 		"DescribeKey": 2, "ListGrants": 2, "GetKeyPolicy": 2, // one key, under two names
 		"DescribeCluster": 2, "ListNodegroups": 2, "DescribeNodegroup": 6, "ListAddons": 2, "DescribeSubnets": 2,
 		"DescribeClusterVersions": 1, "DescribeAddonVersions": 2,
+		"GetParameter": 1, "DescribeLaunchTemplates": 2,
 	})
 }
 

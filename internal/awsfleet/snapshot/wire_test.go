@@ -57,6 +57,8 @@ func lists(cluster string, more map[string]string) map[string]string {
 		"/clusters//insights": `{"insights":[{"id":"one"}]}`, "/clusters//updates": `{"updateIds":["one"]}`,
 		"GetEbsEncryptionByDefault": `<GetEbsEncryptionByDefaultResponse><ebsEncryptionByDefault>true</ebsEncryptionByDefault></GetEbsEncryptionByDefaultResponse>`,
 		"GetEbsDefaultKmsKeyId":     `<GetEbsDefaultKmsKeyIdResponse><kmsKeyId>alias/aws/ebs</kmsKeyId></GetEbsDefaultKmsKeyIdResponse>`,
+		"GetParameter":              `{"Parameter":{"Value":"1.34.2-20261001"}}`,
+		"DescribeLaunchTemplates":   `<DescribeLaunchTemplatesResponse><launchTemplates><item><launchTemplateId>lt-1</launchTemplateId></item></launchTemplates></DescribeLaunchTemplatesResponse>`,
 	}
 	for operation, body := range more {
 		all[operation] = body
@@ -81,7 +83,7 @@ func TestFault_10_AnswersOfNothingPanicNobodyAndMakeNothingKnown(t *testing.T) {
 
 func TestFault_10_ThingsWithoutFieldsAreKnownAndEmpty(t *testing.T) {
 	s := scripted(t, lists(minimal, map[string]string{
-		"/node-groups/one": `{"nodegroup":{"health":{},"scalingConfig":{}}}`, "/addons/one": `{"addon":{"health":null}}`,
+		"/node-groups/one": `{"nodegroup":{"health":{},"scalingConfig":{},"updateConfig":{},"launchTemplate":{}}}`, "/addons/one": `{"addon":{"health":null}}`,
 		"/insights/one": `{"insight":{"categorySpecificSummary":{"deprecationDetails":[{"clientStats":[{}]}],"addonCompatibilityDetails":[{}]}}}`,
 		"/updates/one":  `{"update":{"status":"InProgress","params":[{}],"errors":[{}]}}`, "/cluster-versions": `{"clusterVersions":[{}]}`,
 		"/addons/supported-versions": `{"addons":[{"addonVersions":[{"compatibilities":[{}]},{}]},{}]}`, "DescribeSubnets": emptySubnets,

@@ -66,7 +66,10 @@ func payments() sim.Cluster {
 		Name: "payments", Version: "1.34", KeyARN: keyARN,
 		Subnets: []sim.Subnet{{ID: "subnet-00000000000000002", Zone: "eu-west-1b", FreeIPs: 3}, {ID: "subnet-00000000000000001", Zone: "eu-west-1a", FreeIPs: 250}},
 		Nodegroups: []sim.Nodegroup{
-			{Name: "green", Version: "1.33", Nodes: 3, Tags: map[string]string{"team": "pay"}},
+			{
+				Name: "green", Version: "1.33", Nodes: 3, Most: 5, Tags: map[string]string{"team": "pay"},
+				Surge: sim.Surge{Strategy: "MINIMAL", Percent: 25}, InstanceTypes: []string{"m7g.large"}, Capacity: "SPOT",
+			},
 			{Name: "blue", AMIType: "CUSTOM", Nodes: 1, Health: []sim.Issue{{Code: "NodeCreationFailure", Message: "Instances failed to join."}}},
 		},
 		Addons: []sim.Addon{{Name: "vpc-cni", Version: "v1.20.4-eksbuild.2"}, {Name: "coredns", Version: "v1.12.4-eksbuild.1", Health: []sim.Issue{{Code: "InsufficientNumberOfReplicas", Resources: []string{"coredns-1"}}}}},
