@@ -1,14 +1,18 @@
 //go:build unix
 
 // Package coupled makes a real control plane follow a simulated EKS cluster, so that what is
-// done by EKS's API shows in the API server: access entries decide whose tokens it takes, and
-// a nodegroup has that many nodes. It decides nothing about EKS, and its nodes run nothing.
+// done by EKS's API shows in the API server: access entries decide whose tokens it takes, a
+// nodegroup has that many nodes, and an update of it really drains them. It decides nothing
+// about EKS, and its nodes run nothing.
 package coupled
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/eks-steward/eks-steward/e2e/cluster"
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -18,18 +22,34 @@ import (
 // Region is where the nodes say that they are.
 const Region = "eu-west-1"
 
-// A Mirror is a control plane that follows. The simulator tells it one change at a time.
+// A Mirror is a control plane that follows. The simulator tells it one change at a time, but
+// for rolls, which go on beside other changes.
 type Mirror struct {
+	// EvictionTimeout is how long pods may refuse to leave a node. Set it before the mirror
+	// is coupled, as the next.
+	EvictionTimeout time.Duration
+	// ReadyTimeout is how long a new node may take to get Ready.
+	ReadyTimeout time.Duration
+
 	control *cluster.Cluster
-	nodes   map[string][]string // names by nodegroup, oldest first
-	joined  int                 // nodes so far
+
+	mu     sync.Mutex
+	nodes  map[string][]node // by nodegroup, oldest first
+	joined int               // nodes so far
+}
+
+// A node is one that has joined, and what it was started from.
+type node struct {
+	name string
+	from source
 }
 
 var _ sim.Mirror = (*Mirror)(nil)
 
-// New makes a mirror of one simulated cluster. Nodes need a control plane with Workloads.
+// New makes a mirror of one simulated cluster, as patient as EKS is. Nodes need a control
+// plane with Workloads.
 func New(control *cluster.Cluster) *Mirror {
-	return &Mirror{control: control, nodes: map[string][]string{}}
+	return &Mirror{EvictionTimeout: 15 * time.Minute, ReadyTimeout: 15 * time.Minute, control: control, nodes: map[string][]node{}}
 }
 
 // Admit returns when the authenticator takes the tokens of the role.
@@ -48,27 +68,45 @@ func (m *Mirror) Expel(principalARN string) error {
 // Scale adds nodes of the group's version, or takes the newest away without a word to their
 // pods. Nodes that stay keep the version that they came with.
 func (m *Mirror) Scale(g fleet.Nodegroup) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for len(m.nodes[g.Name]) < g.Nodes {
-		n := m.node(g)
-		if err := m.control.Join(context.Background(), n); err != nil {
+		if _, err := m.join(context.Background(), g); err != nil {
 			return err
 		}
-		m.nodes[g.Name] = append(m.nodes[g.Name], n.Name)
 	}
 	for len(m.nodes[g.Name]) > g.Nodes {
-		last := len(m.nodes[g.Name]) - 1
-		if err := m.control.Leave(context.Background(), m.nodes[g.Name][last]); err != nil {
+		last := m.nodes[g.Name][len(m.nodes[g.Name])-1]
+		if err := m.leave(context.Background(), g.Name, last.name); err != nil {
 			return err
 		}
-		m.nodes[g.Name] = m.nodes[g.Name][:last]
 	}
 	return nil
 }
 
-// node is the next one of a group, with the labels that those of a managed nodegroup have.
-func (m *Mirror) node(g fleet.Nodegroup) cluster.Node {
+// join adds a node to a group. It wants mu to be held.
+func (m *Mirror) join(ctx context.Context, g fleet.Nodegroup) (name string, err error) {
 	m.joined++
-	name := fmt.Sprintf("ip-10-0-%d-%d.%s.compute.internal", m.joined/250, m.joined%250, Region)
+	n := nodeOf(g, m.joined)
+	if err := m.control.Join(ctx, n); err != nil {
+		return "", err
+	}
+	m.nodes[g.Name] = append(m.nodes[g.Name], node{name: n.Name, from: sourceOf(g)})
+	return n.Name, nil
+}
+
+// leave takes a node away. It wants mu to be held.
+func (m *Mirror) leave(ctx context.Context, group, name string) error {
+	if err := m.control.Leave(ctx, name); err != nil {
+		return err
+	}
+	m.nodes[group] = slices.DeleteFunc(m.nodes[group], func(n node) bool { return n.name == name })
+	return nil
+}
+
+// nodeOf is a node of a group, with the labels that those of a managed nodegroup have.
+func nodeOf(g fleet.Nodegroup, number int) cluster.Node {
+	name := fmt.Sprintf("ip-10-0-%d-%d.%s.compute.internal", number/250, number%250, Region)
 	return cluster.Node{
 		Name: name, KubeletVersion: kubelet(g),
 		Labels: map[string]string{
@@ -76,7 +114,7 @@ func (m *Mirror) node(g fleet.Nodegroup) cluster.Node {
 			"eks.amazonaws.com/capacityType":   "ON_DEMAND",
 			"node.kubernetes.io/instance-type": "t3.medium",
 			"topology.kubernetes.io/region":    Region,
-			"topology.kubernetes.io/zone":      Region + string(rune('a'+m.joined%3)),
+			"topology.kubernetes.io/zone":      Region + string(rune('a'+number%3)),
 			"kubernetes.io/hostname":           name,
 			"kubernetes.io/os":                 "linux",
 			"kubernetes.io/arch":               "amd64",

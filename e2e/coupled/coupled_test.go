@@ -39,7 +39,7 @@ var payments = fleet.ClusterID{Account: "111122223333", Region: coupled.Region, 
 // One control plane takes seconds, so all that follows shares it.
 func TestARealClusterFollowsTheEKSAPI(t *testing.T) {
 	control := cluster.Start(t, cluster.Options{Name: payments.Name, Workloads: true})
-	client := follow(t, control, sim.Nodegroup{Name: "first", Version: "1.34", Nodes: 1})
+	client, mirror := follow(t, control, sim.Nodegroup{Name: "first", Version: "1.34", Nodes: 1, Surge: sim.Surge{Strategy: "MINIMAL"}})
 	name := &payments.Name
 	described, err := client.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: name})
 	if err != nil || *described.Cluster.Endpoint != control.Endpoint || *described.Cluster.CertificateAuthority.Data != control.CA {
@@ -93,10 +93,18 @@ func TestARealClusterFollowsTheEKSAPI(t *testing.T) {
 		ready(t, control, "Blue_1", 0, "")
 		ready(t, control, "first", 1, "v1.34.1-eks-0000000")
 	})
+	t.Run("an update by the strategy MINIMAL takes the old node away before the new one is there", func(t *testing.T) {
+		mirror.ReadyTimeout = 0
+		u := roll(t, client, "1.35.1-20261101", false)
+		if u.Status != types.UpdateStatusFailed || u.Errors[0].ErrorCode != types.ErrorCodeNodeCreationFailure {
+			t.Errorf("the update ended as %+v", u)
+		}
+		ready(t, control, "first", 1, "v1.35.1-eks-0000000")
+	})
 }
 
 // follow starts a simulated EKS whose cluster is the control plane, and an SDK client of it.
-func follow(t *testing.T, control *cluster.Cluster, groups ...sim.Nodegroup) *eks.Client {
+func follow(t *testing.T, control *cluster.Cluster, groups ...sim.Nodegroup) (*eks.Client, *coupled.Mirror) {
 	t.Helper()
 	c := sim.Cluster{Name: payments.Name, Version: "1.35", Endpoint: control.Endpoint, CA: control.CA, Nodegroups: groups}
 	world, err := sim.New(sim.Fleet{
@@ -107,12 +115,14 @@ func follow(t *testing.T, control *cluster.Cluster, groups ...sim.Nodegroup) *ek
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := world.Couple(payments, coupled.New(control)); err != nil {
+	t.Cleanup(world.Close)
+	mirror := coupled.New(control)
+	if err := world.Couple(payments, mirror); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(world.EKS())
 	t.Cleanup(server.Close)
-	return eks.New(eks.Options{Region: payments.Region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAHOME000000000000", "simulated", "")})
+	return eks.New(eks.Options{Region: payments.Region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAHOME000000000000", "simulated", "")}), mirror
 }
 
 type user struct {
@@ -157,19 +167,7 @@ func whoAmI(t *testing.T, control *cluster.Cluster, key aws.Credentials) (status
 // ready waits until so many nodes of a group are there, all Ready and of a version.
 func ready(t *testing.T, control *cluster.Cluster, group string, want int, version string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	next := time.NewTicker(50 * time.Millisecond)
-	defer next.Stop()
-	for ; ; <-next.C {
-		err := nodes(ctx, control, group, want, version)
-		if err == nil {
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, func() error { return nodes(t.Context(), control, group, want, version) })
 }
 
 func nodes(ctx context.Context, control *cluster.Cluster, group string, want int, version string) error {

@@ -38,6 +38,7 @@ COMMON = {
     },
     "ec2": {
         "AuthFailure": 401,
+        "InvalidInstanceType": 400,
         "InvalidLaunchTemplateId.NotFound": 400,
         "InvalidLaunchTemplateId.VersionNotFound": 400,
         "InvalidNextToken": 400,
@@ -402,7 +403,7 @@ class World:
             self.call("eks", region, "list_access_entries", clusterName="payments")
             self.call("eks", region, "describe_access_entry", clusterName="payments", principalArn="arn:aws:iam::111122223333:role/reader")
             self.call("eks", region, "list_nodegroups", clusterName="payments")
-            for operation in ("describe_nodegroup", "create_nodegroup", "delete_nodegroup", "update_nodegroup_config"):
+            for operation in ("describe_nodegroup", "create_nodegroup", "delete_nodegroup", "update_nodegroup_config", "update_nodegroup_version"):
                 self.call("eks", region, operation, clusterName="payments", nodegroupName="blue")
             self.call("eks", region, "list_updates", name="payments")
             self.call("eks", region, "describe_update", name="payments", updateId="none")
@@ -412,6 +413,7 @@ class World:
             for operation in ("create_access_entry", "update_access_entry", "delete_access_entry"):
                 self.call("eks", region, operation, clusterName="payments", principalArn="arn:aws:iam::111122223333:role/reader")
             self.call("cloudwatch", region, "get_metric_data", **metrics(end, ["payments"]))
+            self.call("cloudwatch", region, "describe_alarms")
             self.call("sts", region, "get_caller_identity")
             self.drive_neighbours(region)
             self.call("eks", region, "list_addons", clusterName="payments")
@@ -490,6 +492,11 @@ class World:
         eks("update_nodegroup_config", "nobody", scalingConfig={"desiredSize": 3})
         eks("delete_nodegroup", "own")
         eks("delete_nodegroup", "own")
+        eks("update_nodegroup_version", "old", version="1.99")
+        eks("update_nodegroup_version", "old", version="1.34", releaseVersion="1.34.2-20261101", launchTemplate={"id": "lt-a", "version": "2"})
+        eks("update_nodegroup_version", "old", version="1.34")
+        eks("update_nodegroup_version", "blue", cluster="upgrading", version="1.34")
+        eks("update_nodegroup_version", "nobody", version="1.34")
         eks("delete_nodegroup", "nobody")
 
     def drive_updates(self):
@@ -510,8 +517,9 @@ class World:
         for name in ("orders", "upgrading"):
             for update in eks("list_updates", name=name).get("updateIds", []):
                 eks("describe_update", name=name, updateId=update)
-        for update in eks("list_updates", nodegroupName="blue").get("updateIds", []):
-            eks("describe_update", updateId=update, nodegroupName="blue")
+        for group in ("blue", "old"):
+            for update in eks("list_updates", nodegroupName=group).get("updateIds", []):
+                eks("describe_update", updateId=update, nodegroupName=group)
         eks("describe_update", updateId="nobody")
 
     def drive_encryption(self):
@@ -579,13 +587,21 @@ class World:
         self.call("ec2", region, "get_ebs_default_kms_key_id")
         for template, versions in (("lt-00000000000000000", ["1", "$Latest"]), ("lt-00000000000000000", ["9"]), ("lt-0aaaaaaaaaaaaaaaa", ["2"]), ("none", ["1"])):
             self.call("ec2", region, "describe_launch_template_versions", LaunchTemplateId=template, Versions=versions)
+        for templates in ([], ["none"]):
+            self.call("ec2", region, "describe_launch_templates", LaunchTemplateIds=templates)
+        for instance in ("m7g.large", "none"):
+            self.call("ec2", region, "describe_instance_types", InstanceTypes=[instance])
         self.call("kms", region, "list_aliases")
         for operation in ("describe_key", "get_key_rotation_status", "list_resource_tags", "get_key_policy", "list_grants", "create_grant", "revoke_grant", "retire_grant") + KEY_CHANGES:
             self.call("kms", region, operation, KeyId="11111111-2222-4333-8444-555555555555")
         for parameter in ("/eks-steward/kill-switch", "none"):
             self.call("ssm", region, "get_parameter", Name=parameter, WithDecryption=True)
+        for calendar in ("changes", "holidays", "none"):
+            self.call("ssm", region, "get_calendar_state", CalendarNames=[calendar])
+        self.call("ssm", region, "get_parameter", Name=NEWEST)
         self.call("resourcegroupstaggingapi", region, "get_resources")
-        self.call("service-quotas", region, "list_service_quotas", ServiceCode="eks")
+        for service in ("eks", "ec2"):
+            self.call("service-quotas", region, "list_service_quotas", ServiceCode=service)
         self.call("service-quotas", region, "get_service_quota", ServiceCode="eks", QuotaCode="L-6D54EA21")
 
     def drive_keys(self):
@@ -643,6 +659,20 @@ class World:
         foreign = metrics(end, ["payments"])
         foreign["MetricDataQueries"][0]["AccountId"] = "444455556666"
         self.call("cloudwatch", "eu-west-1", "get_metric_data", **foreign)
+        vcpus = metrics(end, ["payments"])
+        vcpus["MetricDataQueries"][0]["MetricStat"]["Metric"] = VCPUS
+        self.call("cloudwatch", "eu-west-1", "get_metric_data", **vcpus)
+        self.drive_alarms()
+
+    def drive_alarms(self):
+        def alarms(**parameters):
+            return self.call("cloudwatch", "eu-west-1", "describe_alarms", **parameters)
+
+        page = alarms(MaxRecords=1)
+        alarms(MaxRecords=1, NextToken=page.get("NextToken", "none"))
+        alarms(AlarmNames=["errors", "none"], AlarmTypes=["MetricAlarm"])
+        alarms(NextToken="none")
+        alarms(MaxRecords=101)
 
     def drive_sts(self):
         def sts(operation, **parameters):
@@ -653,6 +683,18 @@ class World:
         sts("assume_role", **role, ExternalId="example-external-id")
         sts("assume_role", **role, ExternalId="wrong")
         sts("assume_role", **role, ExternalId="example-external-id", DurationSeconds=1)
+
+
+# The parameter of the newest image, and the metric of the vCPUs in use.
+NEWEST = "/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/standard/recommended/release_version"
+VCPUS = {
+    "Namespace": "AWS/Usage",
+    "MetricName": "ResourceCount",
+    "Dimensions": [
+        {"Name": name, "Value": value}
+        for name, value in (("Service", "EC2"), ("Type", "Resource"), ("Resource", "vCPU"), ("Class", "Standard/OnDemand"))
+    ],
+}
 
 
 def encryption(key):

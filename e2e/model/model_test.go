@@ -104,9 +104,10 @@ func changing() []sim.Cluster {
 		{Name: "orders", Version: "1.34", Nodegroups: []sim.Nodegroup{
 			{Name: "blue", Nodes: 3},
 			{Name: "own", AMIType: fleet.CustomAMI},
+			{Name: "old", LaunchTemplate: &sim.TemplateVersion{ID: "lt-a"}, Surge: sim.Surge{Percent: 33, Strategy: "MINIMAL"}},
 			{Name: "sick", Health: []sim.Issue{{Code: "NodeCreationFailure", Message: "no", Resources: []string{"i-0"}}}},
 		}},
-		{Name: "upgrading", Version: "1.34", Updates: []sim.Update{
+		{Name: "upgrading", Version: "1.34", Nodegroups: []sim.Nodegroup{{Name: "blue"}}, Updates: []sim.Update{
 			{Version: "1.35", At: -time.Hour, Errors: []sim.Issue{{Code: "IpNotAvailable", Message: "none is free", Resources: []string{"subnet-0"}}}},
 			{Version: "1.35", At: -time.Minute},
 		}},
@@ -163,11 +164,13 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"eks.CreateNodegroup":         {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceInUseException", "ResourceLimitExceededException", "UnrecognizedClientException", "ok"},
 			"eks.DeleteNodegroup":         {"AccessDeniedException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.UpdateNodegroupConfig":   {"AccessDeniedException", "InvalidParameterException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
+			"eks.UpdateNodegroupVersion":  {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.ListUpdates":             {"AccessDeniedException", "InvalidParameterException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.DescribeUpdate":          {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.UpdateClusterVersion":    {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "InvalidStateException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"eks.CreateCluster":           {"AccessDeniedException", "InvalidParameterException", "ResourceInUseException", "UnrecognizedClientException", "ok"},
 			"cloudwatch.GetMetricData":    {"AccessDeniedException", "InvalidNextToken", "UnrecognizedClientException", "ValidationException", "ok"},
+			"cloudwatch.DescribeAlarms":   {"AccessDeniedException", "InvalidNextToken", "UnrecognizedClientException", "ValidationException", "ok"},
 			"sts.AssumeRole":              {"AccessDenied", "ValidationError", "ok"},
 			"sts.GetCallerIdentity":       {"AccessDenied", "InvalidClientTokenId", "ok"},
 
@@ -179,6 +182,8 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"eks.AssociateEncryptionConfig":         {"AccessDeniedException", "InvalidParameterException", "InvalidRequestException", "ResourceInUseException", "ResourceNotFoundException", "UnrecognizedClientException", "ok"},
 			"ec2.DescribeSubnets":                   {"AuthFailure", "InvalidNextToken", "InvalidParameterValue", "InvalidSubnetID.NotFound", "UnauthorizedOperation", "ok"},
 			"ec2.DescribeLaunchTemplateVersions":    {"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound", "UnauthorizedOperation", "ok"},
+			"ec2.DescribeLaunchTemplates":           {"AuthFailure", "InvalidLaunchTemplateId.NotFound", "UnauthorizedOperation", "ok"},
+			"ec2.DescribeInstanceTypes":             {"AuthFailure", "InvalidInstanceType", "UnauthorizedOperation", "ok"},
 			"ec2.GetEbsDefaultKmsKeyId":             {"AuthFailure", "UnauthorizedOperation", "ok"},
 			"ec2.GetEbsEncryptionByDefault":         {"AuthFailure", "UnauthorizedOperation", "ok"},
 			"kms.GetKeyPolicy":                      {"AccessDeniedException", "NotFoundException", "ok"},
@@ -195,6 +200,7 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 			"kms.RetireGrant":                       {"AccessDeniedException", "InvalidGrantTokenException", "NotFoundException", "UnrecognizedClientException", "ok"},
 			"kms.RevokeGrant":                       {"AccessDeniedException", "NotFoundException", "UnrecognizedClientException", "ok"},
 			"ssm.GetParameter":                      {"AccessDeniedException", "ParameterNotFound", "UnrecognizedClientException", "ok"},
+			"ssm.GetCalendarState":                  {"AccessDeniedException", "InvalidDocument", "UnrecognizedClientException", "ok"},
 			"resourcegroupstaggingapi.GetResources": {"AccessDeniedException", "InvalidParameterException", "PaginationTokenExpiredException", "UnrecognizedClientException", "ok"},
 			"service-quotas.ListServiceQuotas":      {"AccessDeniedException", "IllegalArgumentException", "InvalidPaginationTokenException", "UnrecognizedClientException", "ok"},
 			"service-quotas.GetServiceQuota":        {"AccessDeniedException", "NoSuchResourceException", "UnrecognizedClientException", "ok"},
@@ -262,6 +268,12 @@ func TestTheCheckSeesEveryKindOfDeviation(t *testing.T) {
 		{"parameter's version as text", spoiler{`"Version":1,`, `"Version":"1",`}, "output.Parameter.Version: '1' is no long"},
 		{"tagging member unknown", spoiler{`"ResourceTagMappingList"`, `"Resources"`}, "output.Resources: not in the model"},
 		{"quota as text", spoiler{`"Value":60`, `"Value":"60"`}, "'60' is no double"},
+		{"EKS update strategy unknown", spoiler{`"updateStrategy":"MINIMAL"`, `"updateStrategy":"QUICK"`}, "'QUICK' is not one of"},
+		{"EKS renewal param unknown", spoiler{`"type":"ReleaseVersion"`, `"type":"Release"`}, "'Release' is not one of"},
+		{"CloudWatch alarm of no state", spoiler{"jStateValueeALARM", "jStateValueeRINGS"}, "'RINGS' is not one of"},
+		{"calendar of no state", spoiler{`"State":"CLOSED"`, `"State":"SHUT"`}, "'SHUT' is not one of"},
+		{"launch template member unknown", spoiler{`latestVersionNumber`, `newest`}, "newest: not in the model"},
+		{"vCPUs as text", spoiler{`<defaultVCpus>2<`, `<defaultVCpus>two<`}, "is no integer"},
 		{"STS error unknown", spoiler{`<Code>AccessDenied<`, `<Code>NotAllowed<`}, "'NotAllowed' is neither modelled nor common"},
 	}
 	worlds := map[string]string{}

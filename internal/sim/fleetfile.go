@@ -49,10 +49,14 @@ type Region struct {
 	// What is around the clusters, and outlives them.
 	Keys            []Key              `yaml:"keys,omitempty"`
 	Leftovers       []Leftover         `yaml:"leftovers,omitempty"`
-	Quotas          map[string]float64 `yaml:"quotas,omitempty"`  // of EKS, by code; absent means AWS's default
+	Quotas          map[string]float64 `yaml:"quotas,omitempty"`  // by code; absent means AWS's default
 	Volumes         *VolumeDefaults    `yaml:"volumes,omitempty"` // absent means that every new one is encrypted
 	LaunchTemplates []LaunchTemplate   `yaml:"launchTemplates,omitempty"`
 	Parameters      map[string]string  `yaml:"parameters,omitempty"` // of Systems Manager, by name
+	Images          []Image            `yaml:"images,omitempty"`     // that AWS offers for nodes
+	Calendars       map[string]bool    `yaml:"calendars,omitempty"`  // of Systems Manager, by name: whether they are open
+	Alarms          []Alarm            `yaml:"alarms,omitempty"`     // of CloudWatch
+	VCPUs           map[string]int     `yaml:"vcpus,omitempty"`      // in use, by class such as Standard/OnDemand; absent means that no metric is published
 }
 
 // Refusal is why every call to a region of an account fails; empty means that it
@@ -110,6 +114,17 @@ type Nodegroup struct {
 	Tags    map[string]string `yaml:"tags,omitempty"`
 	// LaunchTemplate is one of the region's; absent means that EKS makes it.
 	LaunchTemplate *TemplateVersion `yaml:"launchTemplate,omitempty"`
+	Most           int              `yaml:"most,omitempty"`          // nodes that scaling may reach; empty means those that it has
+	InstanceTypes  []string         `yaml:"instanceTypes,omitempty"` // empty means t3.medium, or what its launch template says
+	Capacity       string           `yaml:"capacity,omitempty"`      // such as SPOT; empty means ON_DEMAND
+	Surge          Surge            `yaml:"surge,omitempty"`
+}
+
+// A Surge is how many nodes an update of a group takes at a time.
+type Surge struct {
+	Nodes    int    `yaml:"nodes,omitempty"`    // empty means 1, or percent
+	Percent  int    `yaml:"percent,omitempty"`  // of the nodes
+	Strategy string `yaml:"strategy,omitempty"` // DEFAULT or MINIMAL; empty is left out
 }
 
 // An Update of a cluster, or of one of its nodegroups. It succeeds at its end,
@@ -282,6 +297,12 @@ func (c Cluster) validateNodegroups() error {
 		}
 		if g.Nodes < 0 {
 			return fmt.Errorf("nodegroup %s: nodes is %d: want 0 or more", g.Name, g.Nodes)
+		}
+		if g.Most != 0 && g.Most < g.Nodes {
+			return fmt.Errorf("nodegroup %s: most is %d: want at least its nodes, %d", g.Name, g.Most, g.Nodes)
+		}
+		if g.Surge.Nodes < 0 || g.Surge.Percent < 0 || (g.Surge.Nodes > 0 && g.Surge.Percent > 0) {
+			return fmt.Errorf("nodegroup %s: surge: give either nodes or percent, above 0", g.Name)
 		}
 		seen[g.Name] = true
 	}

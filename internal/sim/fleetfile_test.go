@@ -67,7 +67,7 @@ func TestBadFleetFilesAreRefusedInOneSentence(t *testing.T) {
 		{"a date of deletion for a key that stays", head + "          - { name: a }\n        keys: [{ id: \"1\", state: Enabled, deletionIn: 1h }]\n", "leave deletionIn out"},
 		{"no date of deletion for a key that goes", head + "          - { name: a }\n        keys: [{ id: \"1\", state: PendingDeletion }]\n", "say when it will be deleted"},
 		{"a leftover without an ARN", head + "          - { name: a }\n        leftovers: [{ arn: vol-0, tags: {} }]\n", "give it an ARN"},
-		{"a quota of another service", head + "          - { name: a }\n        quotas: { L-0: 1 }\n", "is not simulated: want one of L-1194D53C"},
+		{"a quota of another service", head + "          - { name: a }\n        quotas: { L-0: 1 }\n", "is not simulated: want one of L-1216C47A"},
 		{"live data without a size", head + "          - { name: a, etcd: { sizeGB: 1, inUse: {} } }\n", "inUse: give either"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

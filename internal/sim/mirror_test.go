@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,6 +36,10 @@ func (d *diary) Expel(principal string) error {
 func (d *diary) Scale(g fleet.Nodegroup) error {
 	d.lines = append(d.lines, fmt.Sprintf("scale %s of %s to %d", g.Name, g.Version, g.Nodes))
 	return d.fails
+}
+
+func (d *diary) Roll(context.Context, fleet.Nodegroup, fleet.Nodegroup, bool) []fleet.UpdateError {
+	panic("no node is renewed here")
 }
 
 const ops = "arn:aws:iam::111122223333:role/ops"

@@ -71,7 +71,9 @@ func groupsOf(in edge.Scope, cluster eks.Cluster, groups []Nodegroup) []eks.Node
 	for i, g := range groups {
 		out[i] = eks.Nodegroup{
 			Name: g.Name, Version: g.Version, Release: g.Release, AMIType: g.AMIType, Tags: g.Tags,
-			Size: eks.Size{Max: max(1, g.Nodes), Desired: g.Nodes}, Status: cmp.Or(g.Status, "ACTIVE"),
+			Size: eks.Size{Max: max(1, g.Nodes, g.Most), Desired: g.Nodes}, Status: cmp.Or(g.Status, "ACTIVE"),
+			InstanceTypes: g.InstanceTypes, CapacityType: g.Capacity,
+			UpdateConfig:   eks.UpdateConfig{MaxUnavailable: g.Surge.Nodes, MaxUnavailablePercentage: g.Surge.Percent, Strategy: g.Surge.Strategy},
 			LaunchTemplate: templateOf(g), Subnets: cluster.VPC.SubnetIDs, Health: eks.Health{Issues: issuesOf(g.Health)},
 		}
 		if g.Status == "" && len(g.Health) > 0 {

@@ -87,7 +87,7 @@ func (r Region) validateSurroundings() error {
 			errs = append(errs, fmt.Errorf("quota %s is not simulated: want one of %s", code, strings.Join(quotas.Codes(), ", ")))
 		}
 	}
-	return errors.Join(append(errs, r.validateTemplates())...)
+	return errors.Join(append(errs, r.validateTemplates(), r.validateAroundNodes())...)
 }
 
 func (k Key) validate() error {
@@ -120,6 +120,7 @@ func (w *World) surround(in edge.Scope, r Region) {
 	for code, value := range r.Quotas {
 		w.quotas.Apply(in, code, value)
 	}
+	w.provide(in, r)
 }
 
 func keyOf(k Key, origin time.Time) kms.Key {

@@ -17,13 +17,15 @@ type VolumeDefaults struct {
 	Key       string `yaml:"key,omitempty"` // ARN; empty means the key that AWS manages
 }
 
-// A LaunchTemplate is one version of a launch template. The newest version is the
-// default one.
+// A LaunchTemplate is one version of a launch template.
 type LaunchTemplate struct {
 	ID      string           `yaml:"id"`
 	Name    string           `yaml:"name,omitempty"`    // empty means its id
 	Version int              `yaml:"version,omitempty"` // empty means 1
+	Default bool             `yaml:"default,omitempty"` // the newest version is the default one where none is
 	Volumes []TemplateVolume `yaml:"volumes,omitempty"`
+	// InstanceType is that of its instances; empty where the nodegroup says it.
+	InstanceType string `yaml:"instanceType,omitempty"`
 }
 
 // A TemplateVolume is a volume that a launch template speaks of.
@@ -48,15 +50,22 @@ func (w *World) furnish(in edge.Scope, r Region) {
 	if r.Volumes != nil {
 		w.ec2.PutVolumeDefaults(in, ec2.VolumeDefaults(*r.Volumes))
 	}
-	created := w.now().Add(-defaultAge).Truncate(time.Second)
-	w.ec2.PutTemplate(in, ec2.LaunchTemplate{ID: ownTemplate, Name: "own", Version: 1, CreatedAt: created})
+	w.putTemplate(in, LaunchTemplate{ID: ownTemplate, Name: "own"})
 	for _, t := range r.LaunchTemplates {
-		out := ec2.LaunchTemplate{ID: t.ID, Name: cmp.Or(t.Name, t.ID), Version: cmp.Or(t.Version, 1), CreatedAt: created}
-		for _, v := range t.Volumes {
-			out.Volumes = append(out.Volumes, ec2.TemplateVolume(v))
-		}
-		w.ec2.PutTemplate(in, out)
+		w.putTemplate(in, t)
 	}
+}
+
+// putTemplate makes every version as old as clusters are.
+func (w *World) putTemplate(in edge.Scope, t LaunchTemplate) {
+	out := ec2.LaunchTemplate{
+		ID: t.ID, Name: cmp.Or(t.Name, t.ID), Version: cmp.Or(t.Version, 1), Default: t.Default, Type: t.InstanceType,
+		CreatedAt: w.now().Add(-defaultAge).Truncate(time.Second),
+	}
+	for _, v := range t.Volumes {
+		out.Volumes = append(out.Volumes, ec2.TemplateVolume(v))
+	}
+	w.ec2.PutTemplate(in, out)
 }
 
 func templateOf(g Nodegroup) *eks.LaunchTemplate {

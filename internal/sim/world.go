@@ -49,17 +49,17 @@ func New(f Fleet, now func() time.Time) (*World, error) {
 		return nil, err
 	}
 	e := edge.New(f.Home)
-	keys := kms.New(now)
+	keys, parameters := kms.New(now), ssm.New(now)
 	w := &World{
 		now: now, edge: e, durations: durationsOf(f),
-		eks:     eks.New(now, versionsOf(f), tiersOf(f), releasesOf(f), durationsOf(f), keys),
+		eks:     eks.New(now, versionsOf(f), tiersOf(f), releasesOf(f), durationsOf(f), keys, newest(parameters)),
 		metrics: cloudwatch.New(now),
 		sts:     sts.New(e.Bind),
 		ec2:     ec2.New(),
 		kms:     keys,
 		tagging: tagging.New(),
 		quotas:  quotas.New(),
-		ssm:     ssm.New(now),
+		ssm:     parameters,
 	}
 	w.sts.PutAccount(f.Home, nil)
 	for _, a := range f.Accounts {
@@ -209,7 +209,7 @@ func (w *World) RemoveParameter(account, region, name string) {
 type Mirror = eks.Mirror
 
 // Couple makes a real cluster follow the access entries and nodegroups of a
-// simulated one, beginning with those that are there, until Remove. What
+// simulated one, beginning with those that are there, until Remove or Close. What
 // DescribeCluster says of the real one is in the Cluster's Endpoint and CA.
 func (w *World) Couple(id fleet.ClusterID, m Mirror) error {
 	if err := w.eks.Couple(edge.Scope{Account: id.Account, Region: id.Region}, id.Name, m); err != nil {
@@ -217,6 +217,11 @@ func (w *World) Couple(id fleet.ClusterID, m Mirror) error {
 	}
 	return nil
 }
+
+// Close lets go of the real clusters, and returns when none is changed any more:
+// an update of a nodegroup that is under way there stays in progress. A world
+// without real clusters needs no Close.
+func (w *World) Close() { w.eks.Close() }
 
 // Faults breaks the world, and mends it.
 func (w *World) Faults() *edge.Faults { return w.edge.Faults }

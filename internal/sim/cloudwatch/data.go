@@ -110,18 +110,28 @@ func (s *Service) result(c edge.Call, req request, q query, first, last int) cbo
 		status = "PartialData"
 		now = req.start.Add(min(req.end.Sub(req.start), now.Sub(req.start)) / 2)
 	}
-	curve := storage.curve(q.metric)
-	if q.namespace != "AWS/EKS" || len(curve) == 0 || (q.unit != "" && q.unit != "Bytes") {
-		return resultOf(q, status, nil, nil)
-	}
+	maximum := s.maximum(c.Scope, q, storage)
 	var times, values cbor.List
 	for row := first; row < min(last, span.periods); row++ {
-		if v, ok := storage.maximum(curve, span.at(row), q.period, now); ok {
+		if v, ok := maximum(span.at(row), now); ok {
 			times = append(times, &cbor.Tag{ID: 1, Value: cbor.Float64(span.at(row).Unix())})
 			values = append(values, cbor.Float64(v))
 		}
 	}
 	return resultOf(q, status, times, values)
+}
+
+// maximum is the largest sample that a query finds in the period from a time on,
+// and false when there is none yet or none at all.
+func (s *Service) maximum(in edge.Scope, q query, storage Storage) func(from, now time.Time) (float64, bool) {
+	if n, ok := s.inUse(in, q); ok {
+		return func(from, now time.Time) (float64, bool) { return float64(n), !from.After(now) }
+	}
+	curve := storage.curve(q.metric)
+	if q.namespace != "AWS/EKS" || len(curve) == 0 || (q.unit != "" && q.unit != "Bytes") {
+		return func(time.Time, time.Time) (float64, bool) { return 0, false }
+	}
+	return func(from, now time.Time) (float64, bool) { return storage.maximum(curve, from, q.period, now) }
 }
 
 func resultOf(q query, status string, times, values cbor.List) cbor.Map {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"net/http"
 	"regexp"
 	"time"
@@ -34,6 +35,7 @@ type query struct {
 	id, account       string
 	namespace, metric string
 	cluster           string // value of the only dimension, ClusterName; empty when there are others
+	class             string // value of Class beside the dimensions of vCPUs; empty when there are others
 	unit              string
 	period            time.Duration
 }
@@ -169,6 +171,19 @@ func (f fields) list(name string) cbor.List {
 	return l
 }
 
+// texts is a list of strings.
+func (f fields) texts(name string) []string {
+	var all []string
+	for _, v := range f.list(name) {
+		text, ok := v.(cbor.String)
+		if !ok {
+			f.wrong(name+".member", "string", v)
+		}
+		all = append(all, string(text))
+	}
+	return all
+}
+
 // in reads a structure within this one; absent is empty.
 func (f fields) in(name string, v cbor.Value) fields {
 	m, ok := v.(cbor.Map)
@@ -188,11 +203,17 @@ func (f fields) query(v cbor.Value) query {
 		unit:   stat.text("Unit"),
 		period: time.Duration(stat.integer("Period", 0)) * time.Second,
 	}
-	if dims := metric.list("Dimensions"); len(dims) == 1 {
-		d := metric.in("Dimensions.member", dims[0])
-		if d.text("Name") == "ClusterName" {
-			out.cluster = d.text("Value")
-		}
+	dims := map[string]string{}
+	for _, v := range metric.list("Dimensions") {
+		d := metric.in("Dimensions.member", v)
+		dims[d.text("Name")] = d.text("Value")
+	}
+	if len(dims) == 1 {
+		out.cluster = dims["ClusterName"]
+	}
+	out.class = dims["Class"]
+	if delete(dims, "Class"); !maps.Equal(dims, vcpuDimensions()) {
+		out.class = ""
 	}
 	_, math := q.m["Expression"]
 	if name := stat.text("Stat"); math || name != "Maximum" {

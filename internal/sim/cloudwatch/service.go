@@ -1,8 +1,9 @@
 // Package cloudwatch simulates GetMetricData for the two AWS/EKS metrics that
-// tell the size of a cluster's etcd. It speaks Smithy RPC v2 CBOR with the error
-// headers of a service that once spoke the query protocol. Points are computed
-// when they are asked for, from a few words about how the size moves. It knows
-// no other metric, no metric math and no statistic but Maximum.
+// tell the size of a cluster's etcd and for the vCPUs in use of AWS/Usage, and
+// DescribeAlarms. It speaks Smithy RPC v2 CBOR with the error headers of a service
+// that once spoke the query protocol. Points are computed when they are asked for,
+// from a few words about how the size moves. It knows no other metric, no metric
+// math and no statistic but Maximum; an alarm has the state that it is given.
 package cloudwatch
 
 import (
@@ -22,6 +23,8 @@ type Service struct {
 
 	mu       sync.RWMutex
 	clusters map[clusterKey]Storage
+	vcpus    map[edge.Scope]map[string]int   // in use, by class
+	alarms   map[edge.Scope]map[string]alarm // by name
 }
 
 type clusterKey struct {
@@ -31,7 +34,10 @@ type clusterKey struct {
 
 // New makes a service without metrics.
 func New(now func() time.Time) *Service {
-	return &Service{now: now, clusters: map[clusterKey]Storage{}}
+	return &Service{
+		now: now, clusters: map[clusterKey]Storage{},
+		vcpus: map[edge.Scope]map[string]int{}, alarms: map[edge.Scope]map[string]alarm{},
+	}
 }
 
 // Put sets what is measured of a cluster, past and future.
@@ -74,7 +80,8 @@ func (s *Service) Handler(e *edge.Edge) http.Handler {
 
 // operations is the table of what is simulated, by name.
 var operations = map[string]func(s *Service, body []byte) (edge.Operation, error){
-	"GetMetricData": (*Service).getMetricData,
+	"GetMetricData":  (*Service).getMetricData,
+	"DescribeAlarms": (*Service).describeAlarms,
 }
 
 // path is where Smithy RPC v2 puts an operation of this service; see

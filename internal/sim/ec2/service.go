@@ -1,7 +1,7 @@
 // Package ec2 simulates EC2's form of the query protocol, and as much of EC2 as
-// tells how many addresses a control plane can still take and whether the volumes
-// of new nodes are encrypted. It counts no interface and makes no volume; a subnet
-// has the addresses that it is given.
+// tells how many addresses a subnet still has, what new nodes are started from and
+// whether their volumes are encrypted. It counts no interface and makes no volume
+// and no instance; a subnet has the addresses that it is given.
 package ec2
 
 import (
@@ -64,6 +64,8 @@ var operations = map[string]func(*Service, edge.Call, url.Values) (any, error){
 	"GetEbsEncryptionByDefault":      (*Service).encryptionByDefault,
 	"GetEbsDefaultKmsKeyId":          (*Service).defaultKey,
 	"DescribeLaunchTemplateVersions": (*Service).describeTemplateVersions,
+	"DescribeLaunchTemplates":        (*Service).describeTemplates,
+	"DescribeInstanceTypes":          (*Service).describeInstanceTypes,
 }
 
 // members reads a list of the ec2 protocol: name.1, name.2, ... without a gap.

@@ -33,6 +33,19 @@ func (s *Service) Put(in edge.Scope, subnets ...Subnet) {
 	}
 }
 
+// SetFree says how many addresses of a subnet are available; false when there is
+// no such subnet.
+func (s *Service) SetFree(in edge.Scope, id string, n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	subnet, ok := s.subnets[in][id]
+	if ok {
+		subnet.Free = n
+		s.subnets[in][id] = subnet
+	}
+	return ok
+}
+
 type describeSubnetsResponse struct {
 	XMLName   xml.Name     `xml:"http://ec2.amazonaws.com/doc/2016-11-15/ DescribeSubnetsResponse"`
 	RequestID string       `xml:"requestId"`

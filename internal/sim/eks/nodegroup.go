@@ -54,8 +54,9 @@ type (
 	}
 	// UpdateConfig is how many nodes an update may take away at once.
 	UpdateConfig struct {
-		MaxUnavailable           int `json:"maxUnavailable,omitempty"`
-		MaxUnavailablePercentage int `json:"maxUnavailablePercentage,omitempty"`
+		MaxUnavailable           int    `json:"maxUnavailable,omitempty"`
+		MaxUnavailablePercentage int    `json:"maxUnavailablePercentage,omitempty"`
+		Strategy                 string `json:"updateStrategy,omitempty"` // DEFAULT or MINIMAL
 	}
 	// LaunchTemplate is what the instances of a group are started from.
 	LaunchTemplate struct {
@@ -112,7 +113,9 @@ func (g *Nodegroup) Complete(in edge.Scope, cluster Cluster, now time.Time) {
 	g.ModifiedAt = g.CreatedAt
 	g.CapacityType = cmp.Or(g.CapacityType, "ON_DEMAND")
 	g.NodeRole = cmp.Or(g.NodeRole, "arn:"+in.Partition()+":iam::"+in.Account+":role/eks-nodes")
-	g.UpdateConfig = cmp.Or(g.UpdateConfig, UpdateConfig{MaxUnavailable: 1})
+	if g.UpdateConfig.MaxUnavailablePercentage == 0 {
+		g.UpdateConfig.MaxUnavailable = cmp.Or(g.UpdateConfig.MaxUnavailable, 1)
+	}
 	g.Resources.AutoScalingGroups = []AutoScalingGroup{{Name: "eks-" + g.Name + "-" + someID}}
 	g.Subnets, g.Health.Issues = slices.Concat([]string{}, g.Subnets), slices.Concat([]Issue{}, g.Health.Issues)
 	if g.Labels == nil {
@@ -127,7 +130,14 @@ func (g *Nodegroup) Complete(in edge.Scope, cluster Cluster, now time.Time) {
 func (g Nodegroup) fleet() fleet.Nodegroup {
 	out := fleet.Nodegroup{
 		Name: g.Name, ARN: g.ARN, Status: g.Status, Version: g.Version, Release: g.Release, AMIType: g.AMIType,
-		Nodes: g.Size.Desired, Tags: g.Tags, CreatedAt: g.CreatedAt.Time,
+		Nodes: g.Size.Desired, Most: g.Size.Max, Tags: g.Tags, CreatedAt: g.CreatedAt.Time,
+		Surge: fleet.Surge{
+			Strategy: g.UpdateConfig.Strategy, Nodes: g.UpdateConfig.MaxUnavailable, Percent: g.UpdateConfig.MaxUnavailablePercentage,
+		},
+		InstanceTypes: g.InstanceTypes, Capacity: g.CapacityType, Subnets: g.Subnets,
+	}
+	if g.LaunchTemplate != nil {
+		out.Template = fleet.TemplateVersion{ID: g.LaunchTemplate.ID, Version: g.LaunchTemplate.Version}
 	}
 	if g.AMIType == fleet.CustomAMI {
 		out.Release = ""

@@ -25,6 +25,7 @@ type Service struct {
 	releases  []AddonRelease
 	durations Durations
 	keys      Keys
+	images    Images
 
 	// writing is held by one change at a time, from its check to its effect on a
 	// real cluster, which may take a while; mu only around the memory below, so
@@ -37,21 +38,23 @@ type Service struct {
 	nodegroups map[place]map[string]nodegroup
 	updates    map[place][]update // in the order of their ids
 	failures   map[place][]UpdateError
-	mirrors    map[place]Mirror
+	mirrors    map[place]coupling
 	addons     map[place][]Addon   // by name
 	insights   map[place][]Insight // by id
 	made       int                 // ids that were handed out
+
+	rolling sync.WaitGroup // updates that real clusters are at
 }
 
 // New makes a service that offers the given Kubernetes versions, newest last,
 // control-plane scaling tiers and add-on releases, newest first, takes its time
-// for changes and encrypts with the given keys.
-func New(now func() time.Time, versions []Version, tiers []Tier, releases []AddonRelease, durations Durations, keys Keys) *Service {
+// for changes, encrypts with the given keys and starts nodes from the given images.
+func New(now func() time.Time, versions []Version, tiers []Tier, releases []AddonRelease, durations Durations, keys Keys, images Images) *Service {
 	return &Service{
-		now: now, versions: versions, tiers: tiers, releases: releases, durations: durations, keys: keys,
+		now: now, versions: versions, tiers: tiers, releases: releases, durations: durations, keys: keys, images: images,
 		clusters: map[edge.Scope]map[string]Cluster{}, entries: map[place]map[string]AccessEntry{},
 		nodegroups: map[place]map[string]nodegroup{}, updates: map[place][]update{}, failures: map[place][]UpdateError{},
-		mirrors: map[place]Mirror{}, addons: map[place][]Addon{}, insights: map[place][]Insight{},
+		mirrors: map[place]coupling{}, addons: map[place][]Addon{}, insights: map[place][]Insight{},
 	}
 }
 
@@ -91,6 +94,7 @@ func (s *Service) Remove(in edge.Scope, name string) bool {
 	delete(s.nodegroups, at)
 	delete(s.updates, at)
 	delete(s.failures, at)
+	s.mirrors[at].end()
 	delete(s.mirrors, at)
 	delete(s.addons, at)
 	delete(s.insights, at)
@@ -123,7 +127,7 @@ type operation struct {
 	run     func(*Service, edge.Call, request) (any, error)
 }
 
-var operations = slices.Concat(clusterOperations, creationOperations, encryptionOperations, versionOperations, accessOperations, nodegroupOperations, updateOperations, addonOperations, insightOperations)
+var operations = slices.Concat(clusterOperations, creationOperations, encryptionOperations, versionOperations, accessOperations, nodegroupOperations, renewalOperations, updateOperations, addonOperations, insightOperations)
 
 // A request is what an operation reads of HTTP.
 type request struct {

@@ -67,6 +67,11 @@ type Course struct {
 	// Encryption is the cluster's once the update is Successful; none where that
 	// is not what it is about.
 	Encryption []EncryptionConfig
+	// Nodes are those of the nodegroup once the update is Successful; nil where they
+	// stay what they are.
+	Nodes *Nodes
+	// Open means that the update ends by Service.end, not at Ends.
+	Open bool
 }
 
 // update is one that was recorded.
@@ -83,7 +88,7 @@ type update struct {
 func (u update) at(now time.Time) Update {
 	out := Update{ID: u.id, Status: inProgress, Type: u.Type, Params: u.Params, CreatedAt: Time{u.Began}, Errors: []UpdateError{}}
 	switch {
-	case now.Before(u.Ends):
+	case u.Open || now.Before(u.Ends):
 	case len(u.Errors) > 0:
 		out.Status, out.Errors = failed, u.Errors
 	default:
@@ -122,11 +127,20 @@ func updated(c Cluster, updates []update, now time.Time) Cluster {
 	return c
 }
 
-// updated is the group while updates of it are in progress.
+// updated is a group as its updates have made it by a moment. Those of another one
+// that had its name before are none of its own.
 func (g Nodegroup) updated(updates []update, now time.Time) Nodegroup {
 	for _, u := range updates {
-		if u.Nodegroup == g.Name && u.at(now).Status == inProgress && (g.Status == active || g.Status == degraded) {
-			g.Status = updating
+		if u.Nodegroup != g.Name || u.Began.Before(g.CreatedAt.Time) {
+			continue
+		}
+		switch u.at(now).Status {
+		case inProgress:
+			if g.Status == active || g.Status == degraded {
+				g.Status = updating
+			}
+		case successful:
+			g.renewed(u.Nodes, u.Ends)
 		}
 	}
 	return g

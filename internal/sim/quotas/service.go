@@ -1,5 +1,5 @@
-// Package quotas simulates Service Quotas for the quotas of EKS that bound a
-// fleet: what applies, as it is written down. Nothing is counted against them,
+// Package quotas simulates Service Quotas for the quotas of EKS and EC2 that bound
+// a fleet: what applies, as it is written down. Nothing is counted against them,
 // and nothing can be asked to be raised.
 package quotas
 
@@ -14,21 +14,36 @@ import (
 	"github.com/eks-steward/eks-steward/internal/sim/paging"
 )
 
-// A Quota is one limit of EKS.
+// A Quota is one limit of a service.
 type Quota struct {
-	Code  string
-	Name  string
-	Value float64 // what applies unless an account says otherwise
+	Service string // code, such as eks
+	Code    string
+	Name    string
+	Value   float64 // what applies unless an account says otherwise
+	// Class is that of the vCPUs which CloudWatch counts against it, such as
+	// Standard/OnDemand; empty where none are.
+	Class string
 }
 
-// EKS are the quotas that are simulated, with AWS's defaults, by code. See
-// https://docs.aws.amazon.com/general/latest/gr/eks.html#limits_eks
-func EKS() []Quota {
+// VCPUs is the code of "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z)
+// instances", which is counted in vCPUs.
+const VCPUs = "L-1216C47A"
+
+// All are the quotas that are simulated, with AWS's defaults, by service and code.
+// See https://docs.aws.amazon.com/general/latest/gr/eks.html#limits_eks and
+// https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+func All() []Quota {
 	return []Quota{
-		{Code: "L-1194D53C", Name: "Clusters", Value: 100},
-		{Code: "L-6D54EA21", Name: "Managed node groups per cluster", Value: 30},
-		{Code: "L-BD136A63", Name: "Nodes per managed node group", Value: 450},
+		{Service: "ec2", Code: VCPUs, Name: "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", Value: 5, Class: "Standard/OnDemand"},
+		{Service: "eks", Code: "L-1194D53C", Name: "Clusters", Value: 100},
+		{Service: "eks", Code: "L-6D54EA21", Name: "Managed node groups per cluster", Value: 30},
+		{Service: "eks", Code: "L-BD136A63", Name: "Nodes per managed node group", Value: 450},
 	}
+}
+
+// services are the names of those that have quotas, by code.
+func services() map[string]string {
+	return map[string]string{"ec2": "Amazon Elastic Compute Cloud (Amazon EC2)", "eks": "Amazon Elastic Kubernetes Service (Amazon EKS)"}
 }
 
 // Service is Service Quotas in every account and region of a world.
@@ -76,7 +91,7 @@ func operation(name string, run func(edge.Call, input) (any, error)) func([]byte
 		}
 		op := edge.Operation{Name: name, Action: "servicequotas:" + name, Resource: "*"}
 		op.Run = func(c edge.Call) (any, error) {
-			if in.ServiceCode != "eks" {
+			if services()[in.ServiceCode] == "" {
 				return nil, awsjson.Refuse("NoSuchResourceException", "The request failed because the specified service does not exist.")
 			}
 			return run(c, in)
@@ -101,6 +116,15 @@ type serviceQuota struct {
 	Adjustable          bool
 	GlobalQuota         bool
 	QuotaAppliedAtLevel string
+	UsageMetric         *usageMetric `json:",omitempty"`
+}
+
+// usageMetric names the metric that counts against a quota.
+type usageMetric struct {
+	MetricNamespace               string
+	MetricName                    string
+	MetricDimensions              map[string]string
+	MetricStatisticRecommendation string
 }
 
 // maxPage is the most that a page holds, and what it holds when it is not asked
@@ -115,7 +139,9 @@ func (s *Service) list(c edge.Call, in input) (any, error) {
 	if size < 1 || size > maxPage {
 		return nil, awsjson.Refuse("IllegalArgumentException", "MaxResults must be between 1 and 100.")
 	}
-	wanted := slices.DeleteFunc(EKS(), func(q Quota) bool { return in.QuotaCode != "" && q.Code != in.QuotaCode })
+	wanted := slices.DeleteFunc(All(), func(q Quota) bool {
+		return q.Service != in.ServiceCode || in.QuotaCode != "" && q.Code != in.QuotaCode
+	})
 	cut, next, err := paging.Cut(wanted, func(q Quota) string { return q.Code }, strings.Compare,
 		paging.Request{Token: in.NextToken, Size: size, Loop: c.LoopTokens})
 	if err != nil {
@@ -131,8 +157,8 @@ func (s *Service) list(c edge.Call, in input) (any, error) {
 type getOutput struct{ Quota serviceQuota }
 
 func (s *Service) quota(c edge.Call, in input) (any, error) {
-	all := EKS()
-	i := slices.IndexFunc(all, func(q Quota) bool { return q.Code == in.QuotaCode })
+	all := All()
+	i := slices.IndexFunc(all, func(q Quota) bool { return q.Service == in.ServiceCode && q.Code == in.QuotaCode })
 	if i < 0 {
 		return nil, awsjson.Refuse("NoSuchResourceException", "The request failed because the specified quota does not exist.")
 	}
@@ -146,17 +172,24 @@ func (s *Service) describe(in edge.Scope, q Quota) serviceQuota {
 	if !ok {
 		value = q.Value
 	}
-	return serviceQuota{
-		ServiceCode: "eks", ServiceName: "Amazon Elastic Kubernetes Service (Amazon EKS)",
-		QuotaArn: in.ARN("servicequotas", "eks/"+q.Code), QuotaCode: q.Code, QuotaName: q.Name,
+	out := serviceQuota{
+		ServiceCode: q.Service, ServiceName: services()[q.Service],
+		QuotaArn: in.ARN("servicequotas", q.Service+"/"+q.Code), QuotaCode: q.Code, QuotaName: q.Name,
 		Value: value, Unit: "None", Adjustable: true, QuotaAppliedAtLevel: "ACCOUNT",
 	}
+	if q.Class != "" {
+		out.UsageMetric = &usageMetric{
+			MetricNamespace: "AWS/Usage", MetricName: "ResourceCount", MetricStatisticRecommendation: "Maximum",
+			MetricDimensions: map[string]string{"Service": "EC2", "Resource": "vCPU", "Type": "Resource", "Class": q.Class},
+		}
+	}
+	return out
 }
 
-// Codes are those of EKS's simulated quotas.
+// Codes are those of the quotas that are simulated.
 func Codes() []string {
 	var codes []string
-	for _, q := range EKS() {
+	for _, q := range All() {
 		codes = append(codes, q.Code)
 	}
 	return codes

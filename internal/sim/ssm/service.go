@@ -1,6 +1,7 @@
-// Package ssm simulates the parameters of Systems Manager as far as a program
-// reads one by its name: a plain value with its version. It keeps no history,
-// encrypts nothing and is written to from outside of the API alone.
+// Package ssm simulates of Systems Manager what a program reads by its name: a
+// parameter, a plain value with its version, and the state of change calendars.
+// It keeps no history and no events, encrypts nothing and is written to from
+// outside of the API alone.
 package ssm
 
 import (
@@ -19,6 +20,7 @@ type Service struct {
 
 	mu         sync.RWMutex
 	parameters map[edge.Scope]map[string]parameter // by name
+	calendars  map[edge.Scope]map[string]bool      // by name: whether it is open
 }
 
 // parameter is the member Parameter of GetParameter's answer.
@@ -32,13 +34,16 @@ type parameter struct {
 	DataType string
 }
 
-// New makes a service without parameters.
+// New makes a service without parameters and calendars.
 func New(now func() time.Time) *Service {
-	return &Service{now: now, parameters: map[edge.Scope]map[string]parameter{}}
+	return &Service{now: now, parameters: map[edge.Scope]map[string]parameter{}, calendars: map[edge.Scope]map[string]bool{}}
 }
 
 // Put sets a parameter to a value, as its next version.
-func (s *Service) Put(in edge.Scope, name, value string) {
+func (s *Service) Put(in edge.Scope, name, value string) { s.PutAt(in, name, value, s.now()) }
+
+// PutAt does so with another time of change than now.
+func (s *Service) PutAt(in edge.Scope, name, value string, modified time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.parameters[in] == nil {
@@ -46,8 +51,25 @@ func (s *Service) Put(in edge.Scope, name, value string) {
 	}
 	s.parameters[in][name] = parameter{
 		Name: name, Type: "String", Value: value, Version: s.parameters[in][name].Version + 1,
-		Modified: awsjson.Seconds(s.now()), ARN: in.ARN("ssm", resource(name)), DataType: "text",
+		Modified: awsjson.Seconds(modified), ARN: owner(in, name).ARN("ssm", resource(name)), DataType: "text",
 	}
+}
+
+// Value is that of a parameter, if it is there.
+func (s *Service) Value(in edge.Scope, name string) (string, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p, ok := s.parameters[in][name]
+	return p.Value, ok
+}
+
+// owner is who has a parameter: what AWS publishes is of no account. See
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
+func owner(in edge.Scope, name string) edge.Scope {
+	if strings.HasPrefix(name, "/aws/service/") {
+		in.Account = ""
+	}
+	return in
 }
 
 // Remove takes a parameter away.
@@ -64,7 +86,7 @@ func resource(name string) string { return "parameter/" + strings.TrimPrefix(nam
 func (s *Service) Handler(e *edge.Edge) http.Handler {
 	return e.Handler(awsjson.API{
 		Name: "ssm", Target: "AmazonSSM", Throttled: "ThrottlingException",
-		Operations: map[string]func([]byte) (edge.Operation, error){"GetParameter": s.parameter},
+		Operations: map[string]func([]byte) (edge.Operation, error){"GetParameter": s.parameter, "GetCalendarState": s.calendarState},
 	}.Service())
 }
 
