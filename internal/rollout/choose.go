@@ -89,10 +89,10 @@ func (r Rollout) keeps(m Member, w Waves, slots int, p Policy, now time.Time) (w
 		return fmt.Sprintf("%d clusters are under way and no more may be", w.MaxClusters), false
 	case m.Busy >= w.MaxGroups:
 		return fmt.Sprintf("%d groups are under way and no more may be", m.Busy), false
-	case now.Before(m.NotBefore):
-		return cmp.Or(m.Waiting, "it is tried again later"), false
 	case mode == Approve && r.Approved.IsZero():
 		return "it waits for a person to approve the plan", true
+	case now.Before(m.NotBefore):
+		return cmp.Or(m.Waiting, "it is tried again later"), false
 	}
 	if a := p.Schedule.At(now); !a.Open {
 		return a.Why, false

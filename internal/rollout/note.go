@@ -161,6 +161,8 @@ func (r Rollout) Bars(i int, group string, w Waves) string {
 	switch {
 	case r.State != Running:
 		return fmt.Sprintf("The rollout is %s by now.", r.State)
+	case m.Mode == Approve && r.Approved.IsZero():
+		return "It waits for a person to approve the plan."
 	case m.Wave != r.Wave:
 		return "It is not the turn of the wave."
 	case r.Skips(m.ID, group), r.Only != "" && !names(r.Only, m.ID, group):

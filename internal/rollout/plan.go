@@ -186,7 +186,8 @@ func isGone(t *fleet.Trouble) bool { return t != nil && errors.Is(t, fleet.Gone)
 
 // Hash identifies what the plan does: SHA-256 over the clusters, their versions
 // and modes, the groups, what they have and get, and the order of all that, in
-// hexadecimal. How many nodes there are and how long they take is no part of it.
+// hexadecimal. How many nodes there are and how long they take is no part of it,
+// nor are clusters of the mode Report: nothing is done to them.
 func (p Plan) Hash() string {
 	type step struct {
 		ARN      string
@@ -205,13 +206,18 @@ func (p Plan) Hash() string {
 	for _, w := range p.Waves {
 		hashed := wave{Name: w.Name}
 		for _, c := range w.Clusters {
+			if !c.writes() {
+				continue
+			}
 			k := cluster{ARN: c.ARN, Version: c.Version, Mode: c.Mode}
 			for _, s := range c.Steps {
 				k.Steps = append(k.Steps, step{ARN: s.ARN, From: s.From, To: s.To})
 			}
 			hashed.Clusters = append(hashed.Clusters, k)
 		}
-		waves = append(waves, hashed)
+		if len(hashed.Clusters) > 0 {
+			waves = append(waves, hashed)
+		}
 	}
 	b, _ := json.Marshal(waves) // strings always can be
 	sum := sha256.Sum256(b)
@@ -259,4 +265,24 @@ func Begin(p Plan, by string, now time.Time) (Rollout, []Progress) {
 		}
 	}
 	return r, all
+}
+
+// Planned is the plan that a rollout was begun from, as far as it is carried out,
+// by the progress of its clusters in any order.
+func Planned(r Rollout, all []Progress) Plan {
+	by := make(map[fleet.ClusterID]ClusterPlan, len(all))
+	for _, p := range all {
+		by[p.Cluster.ID] = p.Cluster
+	}
+	var plan Plan
+	for i, name := range r.Waves {
+		w := Wave{Name: name}
+		for _, m := range r.Members {
+			if c, ok := by[m.ID]; ok && m.Wave == i {
+				w.Clusters = append(w.Clusters, c)
+			}
+		}
+		plan.Waves = append(plan.Waves, w)
+	}
+	return plan
 }

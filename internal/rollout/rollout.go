@@ -188,7 +188,7 @@ type Member struct {
 	Target fleet.Target    `json:"target"`
 	ID     fleet.ClusterID `json:"id"`
 	Wave   int             `json:"wave"`
-	Mode   Mode            `json:"mode"` // that it was planned with
+	Mode   Mode            `json:"mode"` // that it was planned with, or a lower one since
 	Groups int             `json:"groups"`
 	Nodes  int             `json:"nodes,omitempty"` // of those groups, when they were planned
 	// Done are the groups that are at an end, well or left out; Failed those that
