@@ -139,9 +139,9 @@ func TestConfigExplainPrintsATable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"444455556666/eu-west-1/dev is not watched: no target of steward.yaml has account 444455556666 in eu-west-1",
-		"│ etcdSize.warnPercent              │ 65                          │ steward.yaml:6 │",
+		"│ etcdSize.warnPercent │ 65 │ steward.yaml:6 │",
 	} {
-		if !strings.Contains(out, want) {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) { // however wide the columns are
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}

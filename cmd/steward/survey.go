@@ -45,7 +45,7 @@ func (s surveyor) fleet(ctx context.Context, targets []fleet.Target) (all report
 	all.At, complete = s.now(), true
 	for _, t := range targets {
 		s.progress("reading %s", t)
-		sizes := etcdsize.Scan(ctx, s.sizes, etcdsize.Order{Target: t, Rules: func(id fleet.ClusterID) etcdsize.Rules {
+		sizes := etcdsize.Scan(ctx, s.sizes, etcdsize.Order{Target: t, OwnerTag: s.conf.Notify.OwnerTag, Rules: func(id fleet.ClusterID) etcdsize.Rules {
 			return etcdsize.Rules(s.conf.EtcdSizeFor(id))
 		}}, all.At)
 		complete = complete && sizes.Complete

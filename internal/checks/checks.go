@@ -23,7 +23,7 @@ type Check struct {
 	Daily bool
 	// Judge returns at least one finding. One without a resource is about the
 	// whole cluster; one that is about a part of it, such as a nodegroup, names it
-	// as its resource. It leaves Check, Cluster and At to Evaluate.
+	// as its resource. It leaves Check, Cluster, Owner and At to Evaluate.
 	Judge func(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding
 }
 
@@ -46,6 +46,7 @@ type Rules struct {
 	VersionSupport    VersionSupport
 	SecretsEncryption SecretsEncryption
 	NodeFreshness     nodefreshness.Rules
+	OwnerTag          string // of the cluster; its value goes into every finding
 }
 
 // VersionSupport are the rules of the check version-support.
@@ -89,7 +90,7 @@ func Evaluate(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding {
 			found = c.Judge(s, r, now)
 		}
 		for _, f := range found {
-			f.Check, f.Cluster, f.At = c.ID, s.ID, now
+			f.Check, f.Cluster, f.Owner, f.At = c.ID, s.ID, s.Cluster.Value.Tags[r.OwnerTag], now
 			all = append(all, f)
 		}
 	}

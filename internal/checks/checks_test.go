@@ -110,6 +110,32 @@ func TestWhatIsWrongIsToldInFull(t *testing.T) {
 	}
 }
 
+func TestEveryFindingNamesTheOwnerOfItsCluster(t *testing.T) {
+	owned := healthy(noon)
+	owned.Cluster.Value.Tags = map[string]string{"team": "payments", "owner": "somebody"}
+	unread := owned
+	unread.Cluster = refused[fleet.Cluster]("eks:DescribeCluster")
+	for name, c := range map[string]struct {
+		of       fleet.Snapshot
+		tag, who string
+	}{
+		"the tag that the rules name":         {owned, "team", "payments"},
+		"a tag that the cluster has not":      {owned, "squad", ""},
+		"rules without a tag":                 {owned, "", ""},
+		"FAULT 10 a cluster that nobody read": {unread, "team", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := defaults
+			r.OwnerTag = c.tag
+			for _, f := range checks.Evaluate(c.of, r, noon) {
+				if f.Owner != c.who {
+					t.Errorf("%s says that the cluster is of %q, want %q", f.Check, f.Owner, c.who)
+				}
+			}
+		})
+	}
+}
+
 func TestNoTwoFindingsAreAboutTheSame(t *testing.T) {
 	for name, s := range broken() {
 		seen := map[string]bool{}

@@ -72,7 +72,7 @@ func few(arns []string) string {
 
 // dying waits for a cluster that is being deleted. It is held to no check any
 // more; what is open of it closes when it is gone.
-func (s *scan) dying(l *Look, at time.Time) {
+func (s *scan) dying(l *Look, snap fleet.Snapshot, at time.Time) {
 	after, stuck := s.tired(DeletionPatience, at)
 	if !stuck {
 		l.Waits = []Wait{{}}
@@ -81,6 +81,7 @@ func (s *scan) dying(l *Look, at time.Time) {
 	l.Waits = []Wait{{Over: true, after: after}}
 	l.Findings = []fleet.Finding{{
 		Check: DeletionCheck, Cluster: l.Cluster, Outcome: fleet.Fail, Severity: fleet.Warning, Cause: "stuck", At: at,
+		Owner:    snap.Cluster.Value.Tags[s.order.Rules(l.Cluster).OwnerTag],
 		Title:    l.Cluster.Name + " is being deleted and does not go",
 		Reason:   fmt.Sprintf("EKS calls it DELETING, for %s now.", after.Round(time.Minute)),
 		Meaning:  "It is paid for until it is gone, and nothing of it is checked meanwhile.",

@@ -40,7 +40,7 @@ func (s *scan) look(ctx context.Context, name string) Look {
 	case gone(snap):
 		s.buried(ctx, &l, open, at)
 	case snap.Cluster.Known() && snap.Cluster.Value.Status == "DELETING":
-		s.dying(&l, at)
+		s.dying(&l, snap, at)
 	default:
 		s.judge(&l, snap, open, at)
 	}

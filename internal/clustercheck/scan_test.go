@@ -26,6 +26,7 @@ func rules(fleet.ClusterID) checks.Rules {
 	return checks.Rules{
 		VersionSupport:    checks.VersionSupport{Reminders: []int{180, 90, 60, 30, 14, 7, 1}, StandardUSDPerHour: 0.10, ExtendedUSDPerHour: 0.60},
 		SecretsEncryption: checks.SecretsEncryption{Require: checks.AnyKey},
+		OwnerTag:          "owner",
 	}
 }
 
@@ -263,6 +264,7 @@ func TestADeletionIsWaitedForAndThenSaidToBeStuck(t *testing.T) {
 	r := surveytest.New(target, noon, "a")
 	r.Clusters["a"].Cluster.Value.Status = "DELETING"
 	r.Clusters["a"].Cluster.Value.Version = "1.30" // held to no check any more
+	r.Clusters["a"].Cluster.Value.Tags = map[string]string{"owner": "payments"}
 	order := clustercheck.Order{Clusters: []string{"a"}, Since: noon}
 	found, waits, _ := scan(t.Context(), r, order, noon.Add(clustercheck.DeletionPatience-time.Minute))
 	want(t, "findings", words(found))
@@ -271,6 +273,9 @@ func TestADeletionIsWaitedForAndThenSaidToBeStuck(t *testing.T) {
 	}
 	found, waits, _ = scan(t.Context(), r, order, noon.Add(clustercheck.DeletionPatience))
 	want(t, "findings", words(found), "a deletion/ fail stuck")
+	if found[0].Owner != "payments" {
+		t.Errorf("the cluster is of %q, want payments", found[0].Owner)
+	}
 	if len(waits) != 1 || !waits[0].Over {
 		t.Errorf("waits %+v, want it over", waits)
 	}

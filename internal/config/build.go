@@ -156,9 +156,12 @@ func (b *builder) list(v reflect.Value, n Node, path string) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))
 	for i, item := range n.Items {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if o, ok := v.Index(i).Addr().Interface().(*Override); ok {
-			b.override(o, item, at)
+		switch x := v.Index(i).Addr().Interface().(type) {
+		case *Override:
+			b.override(x, item, at)
 			continue
+		case *Route:
+			x.MinSeverity = b.file.Notify.MinSeverity // decoded before, as the order of Notify's fields has it
 		}
 		b.fill(v.Index(i), item, at)
 	}

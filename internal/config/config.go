@@ -8,7 +8,6 @@
 package config
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
@@ -35,6 +34,7 @@ type File struct {
 	NodegroupRollout  NodegroupRollout  `json:"nodegroupRollout"`
 	Waves             Waves             `json:"waves"`
 	Notify            Notify            `json:"notify"`
+	Mutes             []Mute            `json:"mutes"`
 	Overrides         []Override        `json:"overrides"`
 
 	name  string         // as told to Build
@@ -92,31 +92,6 @@ const (
 	ListedKeys  = "keys"         // one of those in SecretsEncryption.Keys
 )
 
-// Notify says who hears of what.
-type Notify struct {
-	DigestAbove int            `json:"digestAbove"`
-	MinSeverity fleet.Severity `json:"minSeverity"`
-	TimeZone    string         `json:"timeZone"`
-	SNS         string         `json:"sns"` // SNSAlways or SNSFallback
-	Slack       bool           `json:"slack"`
-}
-
-// When a message goes to SNS.
-const (
-	SNSAlways   = "always"   // every message
-	SNSFallback = "fallback" // only what Slack did not take
-)
-
-// Location is the time zone of the messages. The error says that the zone is
-// unknown here, which also happens where no time zone database is embedded.
-func (n Notify) Location() (*time.Location, error) {
-	zone, err := time.LoadLocation(n.TimeZone)
-	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", n.TimeZone, err)
-	}
-	return zone, nil
-}
-
 // Override holds other rules for the clusters that it matches. Its sections are
 // complete: what an override leaves out was taken from the file's own.
 type Override struct {
@@ -163,7 +138,10 @@ func Default() *File {
 			Tag: "environment", Order: []string{"dev", "stage", "prod"}, Others: OthersLast, MaxClusters: 3, MaxGroups: 1,
 			Bake: 24 * time.Hour, Longest: 30 * 24 * time.Hour,
 		},
-
-		Notify: Notify{DigestAbove: 5, MinSeverity: fleet.Warning, TimeZone: "UTC", SNS: SNSAlways, Slack: true},
+		Notify: Notify{
+			DigestAbove: 5, MinSeverity: fleet.Warning, TimeZone: "UTC", SNS: SNSAlways, Slack: true,
+			RemindCritical: day, RemindWarning: 7 * day, OwnerTag: "owner",
+			Runbooks: "https://github.com/eks-steward/eks-steward/blob/main/docs/runbooks",
+		},
 	}
 }

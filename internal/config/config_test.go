@@ -57,7 +57,7 @@ targets:
     role: none
 etcdSize:
   warnPercent: 65
-notify: {timeZone: Europe/Berlin}
+notify: {timeZone: Europe/Berlin, minSeverity: info, routes: [{channel: C0123456789, match: {names: ["prod-*"]}}]}
 secretsEncryption: {require: keys, keys: [alias/eks, "tag:purpose=eks"]}
 nodegroupRollout: {windows: [{cron: "0 2 * * 6", duration: 4h, timeZone: Europe/Berlin}], alarms: [errors]}
 waves: {order: [lab, prod]}
@@ -243,10 +243,19 @@ func TestExplainAgreesWithTheEffectiveValues(t *testing.T) {
 		{Path: "waves.bake", Value: "24h", From: "default"},
 		{Path: "waves.longest", Value: "720h", From: "default"},
 		{Path: "notify.digestAbove", Value: "5", From: "default"},
-		{Path: "notify.minSeverity", Value: "warning", From: "default"},
+		{Path: "notify.minSeverity", Value: "info", From: "steward.yaml:10"},
 		{Path: "notify.timeZone", Value: "Europe/Berlin", From: "steward.yaml:10"},
 		{Path: "notify.sns", Value: "always", From: "default"},
 		{Path: "notify.slack", Value: "true", From: "default"},
+		{Path: "notify.routes", Value: "[{channel: C0123456789, minSeverity: info, match: {names: [prod-*]}}]", From: "steward.yaml:10"},
+		{Path: "notify.quietFrom", Value: "", From: "default"},
+		{Path: "notify.quietTo", Value: "", From: "default"},
+		{Path: "notify.digestAt", Value: "", From: "default"},
+		{Path: "notify.remindCritical", Value: "24h", From: "default"},
+		{Path: "notify.remindWarning", Value: "168h", From: "default"},
+		{Path: "notify.ownerTag", Value: "owner", From: "default"},
+		{Path: "notify.owners", Value: "[]", From: "default"},
+		{Path: "notify.runbooks", Value: "https://github.com/eks-steward/eks-steward/blob/main/docs/runbooks", From: "default"},
 	}
 	if got := f.Explain(id); !slices.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
@@ -309,6 +318,7 @@ var files = rapid.Custom(func(t *rapid.T) []byte {
 		"etcdSize":      size(55, 60, 95),
 		"notify":        map[string]any{"minSeverity": rapid.SampledFrom([]string{"info", "warning", "critical"}).Draw(t, "severity"), "slack": rapid.Bool().Draw(t, "slack")},
 	}
+	told(t, file)
 	if hours := rapid.IntRange(0, 16).Draw(t, "history"); hours > 0 {
 		file["etcdSize"].(map[string]any)["history"] = fmt.Sprintf("%dh", hours)
 	}
@@ -367,6 +377,35 @@ func rollouts(t *rapid.T) map[string]any {
 	return section
 }
 
+// told adds routes, owners and mutes to a file: none, or with and without what may
+// be left out.
+func told(t *rapid.T, file map[string]any) {
+	match := func(m map[string]any) map[string]any {
+		if rapid.Bool().Draw(t, "match given") {
+			m["match"] = map[string]any{"names": []string{"prod-*"}}
+		}
+		if rapid.Bool().Draw(t, "checks given") {
+			m["checks"] = []string{"etcd-size", "add-ons"}
+		}
+		return m
+	}
+	var routes, mutes []any
+	for i := range rapid.IntRange(0, 3).Draw(t, "routes") {
+		routes = append(routes, match(map[string]any{"channel": fmt.Sprintf("C01234567%d", i), "minSeverity": "info"}))
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "mutes") {
+		mutes = append(mutes, match(map[string]any{"resources": []string{"addon/*"}, "until": "2026-12-18T16:00:00+01:00", "reason": "it: is known"}))
+	}
+	if routes != nil {
+		notify := file["notify"].(map[string]any)
+		notify["routes"], notify["quietFrom"], notify["quietTo"], notify["remindWarning"] = routes, "22:00", "07:00", "0s"
+		notify["owners"] = []any{map[string]any{"tag": "größe", "mention": "S0123ABCD"}}
+	}
+	if mutes != nil {
+		file["mutes"] = mutes
+	}
+}
+
 func TestDecodeIsTheInverseOfEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f, err := yamlfile.Parse("steward.yaml", files.Draw(t, "file"))
@@ -394,7 +433,7 @@ func TestLinesAreStoredOfListsAndNotOfTheirItems(t *testing.T) {
 	}
 	for part, want := range map[string]bool{
 		`"secretsEncryption.keys":11`: true, `"overrides[3].versionSupport.reminders":23`: true,
-		`"nodegroupRollout.windows":12`: true, "windows[": false, "order[": false,
+		`"nodegroupRollout.windows":12`: true, "windows[": false, "order[": false, `"notify.routes":10`: true, "routes[": false,
 		"keys[": false, "reminders[": false, "match.": false, "targets[": false,
 	} {
 		if strings.Contains(string(data), part) != want {

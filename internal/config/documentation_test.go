@@ -33,7 +33,7 @@ func keyTable() string {
 			continue
 		}
 		byDefault := "-"
-		if v, ok := defaults[key.Path]; ok {
+		if v := defaults[key.Path]; v != "" {
 			byDefault = "`" + v + "`"
 		} else if key.Required {
 			byDefault = "required"

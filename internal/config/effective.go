@@ -144,14 +144,15 @@ func (s EtcdSize) readAs(target EtcdSize) EtcdSize {
 // rules are the first override that matches, and its path; else the file's own.
 func (f *File) rules(c fleet.ClusterID) (Override, string) {
 	for i, o := range f.Overrides {
-		if o.Match.matches(c) {
+		if o.Match.Matches(c) {
 			return o, fmt.Sprintf("overrides[%d]", i)
 		}
 	}
 	return f.unmatched(), ""
 }
 
-func (m Match) matches(c fleet.ClusterID) bool {
+// Matches tells whether a cluster is among those that are selected.
+func (m Match) Matches(c fleet.ClusterID) bool {
 	named := func(pattern string) bool {
 		ok, err := path.Match(pattern, c.Name)
 		return err == nil && ok && c.Name != ""

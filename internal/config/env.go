@@ -21,14 +21,14 @@ type DispatchEnv struct {
 	NotifyQueue       string `env:"STEWARD_NOTIFY_QUEUE" form:"url"`
 
 	SecretsEncryptionQueue string `env:"STEWARD_SECRETSENCRYPTION_QUEUE" form:"url"`
-	// Without it no rollout is planned or carried on.
+	// Not there while the deployment allows only report: no rollout is planned or
+	// carried on then.
 	NodegroupRolloutQueue string `env:"STEWARD_NODEGROUPROLLOUT_QUEUE,optional" form:"url"`
 
 	// A file that asks for more is refused (see MaxMode).
 	MaxModeSecretsEncryption string `env:"STEWARD_MAX_MODE_SECRETS_ENCRYPTION" form:"mode"`
 	MaxModeKeyGuard          string `env:"STEWARD_MAX_MODE_KEY_GUARD" form:"guard"`
-	// Nothing allows report.
-	MaxModeNodegroupRollout string `env:"STEWARD_MAX_MODE_NODEGROUP_ROLLOUT,optional" form:"mode"`
+	MaxModeNodegroupRollout  string `env:"STEWARD_MAX_MODE_NODEGROUP_ROLLOUT" form:"mode"`
 
 	// The object that serves until somebody uploads a configuration.
 	ConfigDefaultBucket string `env:"STEWARD_CONFIG_DEFAULT_BUCKET" form:"bucket"`
@@ -75,7 +75,8 @@ type NodegroupRolloutEnv struct {
 type ApproveEnv struct {
 	Table                  string `env:"STEWARD_TABLE" form:"table"`
 	SecretsEncryptionQueue string `env:"STEWARD_SECRETSENCRYPTION_QUEUE" form:"url"`
-	Queue                  string `env:"STEWARD_APPROVE_QUEUE" form:"url"` // its own, for what Slack does not wait for
+	NodegroupRolloutQueue  string `env:"STEWARD_NODEGROUPROLLOUT_QUEUE,optional" form:"url"` // there as for dispatch
+	Queue                  string `env:"STEWARD_APPROVE_QUEUE" form:"url"`                   // its own, for what Slack does not wait for
 	SlackSigningSecret     string `env:"STEWARD_SLACK_SIGNING_SECRET,optional" form:"secret"`
 	SlackTeam              string `env:"STEWARD_SLACK_TEAM,optional" form:"team"`
 	SlackUsers             string `env:"STEWARD_SLACK_USERS,optional" form:"users"` // ids with commas between

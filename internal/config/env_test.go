@@ -34,8 +34,8 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 			Table: table, Bus: bus, ConfigBucket: matching(`[a-z0-9][a-z0-9-]{1,30}[a-z0-9]`), ConfigKey: "steward.yaml",
 			EtcdSizeQueue: url, ClusterCheckQueue: url, NotifyQueue: "http://127.0.0.1:8080/queue", SecretsEncryptionQueue: url,
 			MaxModeSecretsEncryption: rapid.SampledFrom(config.Modes).Draw(t, "mode"), MaxModeKeyGuard: config.Report,
-			MaxModeNodegroupRollout: rapid.SampledFrom(append([]string{""}, config.Modes...)).Draw(t, "rollouts"),
-			ConfigDefaultBucket:     "cdk-assets", ConfigDefaultKey: matching(`[0-9a-f]{64}\.yaml`),
+			MaxModeNodegroupRollout: rapid.SampledFrom(config.Modes).Draw(t, "rollouts"), NodegroupRolloutQueue: rapid.SampledFrom([]string{"", url}).Draw(t, "queue of rollouts"),
+			ConfigDefaultBucket: "cdk-assets", ConfigDefaultKey: matching(`[0-9a-f]{64}\.yaml`),
 		})
 		inverse(t, config.EtcdSizeEnv{Table: table, Bus: bus, Topic: topic})
 		inverse(t, config.ClusterCheckEnv{Table: table, Bus: bus, Topic: topic, Queue: url})
@@ -47,7 +47,7 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 			Table: table, Bus: bus, Queue: url, KillSwitch: matching(`(/[a-z-]{1,20}){1,3}`), MaxMode: rapid.SampledFrom(config.Modes).Draw(t, "mode"),
 		})
 		inverse(t, config.ApproveEnv{
-			Table: table, SecretsEncryptionQueue: url, Queue: url, SlackSigningSecret: matching(`([a-z/]{1,20})?`),
+			Table: table, SecretsEncryptionQueue: url, NodegroupRolloutQueue: rapid.SampledFrom([]string{"", url}).Draw(t, "queue of rollouts"), Queue: url, SlackSigningSecret: matching(`([a-z/]{1,20})?`),
 			SlackTeam: matching(`(T[A-Z0-9]{8})?`), SlackUsers: matching(`(U[A-Z0-9]{8}(,W[A-Z0-9]{8}){0,3})?`),
 		})
 		inverse(t, config.NotifyEnv{Table: table, Topic: topic, SlackSecret: matching(`([a-z/]{1,20})?`), Dashboard: rapid.SampledFrom([]string{"", url}).Draw(t, "dashboard")})
@@ -58,7 +58,7 @@ func TestLoadEnvNamesEveryVariableInOneSentence(t *testing.T) {
 	_, err := config.LoadEnv[config.DispatchEnv](lookupIn(map[string]string{
 		"STEWARD_TABLE": "steward", "STEWARD_BUS": "arn:aws:events:eu-west-1:111122223333:event-bus/steward", "STEWARD_CONFIG_BUCKET": "steward-config",
 		"STEWARD_ETCDSIZE_QUEUE": "http://sqs.example.com/q", "STEWARD_CLUSTERCHECK_QUEUE": "https://sqs.example.com/q", "STEWARD_NOTIFY_QUEUE": "https://sqs.example.com/q",
-		"STEWARD_SECRETSENCRYPTION_QUEUE": "https://sqs.example.com/q", "STEWARD_MAX_MODE_SECRETS_ENCRYPTION": "always", "STEWARD_MAX_MODE_KEY_GUARD": "report",
+		"STEWARD_SECRETSENCRYPTION_QUEUE": "https://sqs.example.com/q", "STEWARD_MAX_MODE_SECRETS_ENCRYPTION": "always", "STEWARD_MAX_MODE_KEY_GUARD": "report", "STEWARD_MAX_MODE_NODEGROUP_ROLLOUT": "report",
 		"STEWARD_CONFIG_DEFAULT_BUCKET": "cdk-assets", "STEWARD_CONFIG_DEFAULT_KEY": "0123.yaml",
 	}))
 	want := "the environment is incomplete: STEWARD_CONFIG_KEY is missing: want the key of an S3 object; " +

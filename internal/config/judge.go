@@ -17,6 +17,7 @@ func (b *builder) judge() {
 	b.judgeRules("", b.file.unmatched())
 	b.judgeWaves()
 	b.judgeNotify()
+	b.judgeMutes()
 	for i, o := range b.file.Overrides {
 		b.judgeOverride(i, o)
 	}
@@ -159,15 +160,6 @@ func (b *builder) judgeOrder(section string, o order) {
 func (b *builder) given(path string) bool {
 	_, ok := b.places[path]
 	return ok
-}
-
-func (b *builder) judgeNotify() {
-	n := b.file.Notify
-	if n.Slack || n.SNS == SNSAlways {
-		return
-	}
-	key, _ := KeyOf("notify.sns")
-	b.clash("notify.sns", n.SNS, "slack is false and nobody would be told", key.Want, "notify.slack")
 }
 
 // judgeOverride refuses an override that can never apply, which is what most

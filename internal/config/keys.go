@@ -42,6 +42,10 @@ var (
 	accountForm = grammar(`^[0-9]{12}$`)
 	regionForm  = grammar(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
 	dayForm     = grammar(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+	clockForm   = grammar(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
+	untilForm   = grammar(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2}))?$`)
+	// https://docs.aws.amazon.com/eks/latest/userguide/eks-using-tags.html
+	tagForm = grammar(`^[A-Za-z0-9 _.:/=+@-]{1,128}$`)
 	// Not Local, which means another zone on every machine.
 	zoneForm = grammar(`^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)+)$`)
 )
@@ -53,10 +57,25 @@ const (
 	wantRegion  = "a region such as eu-west-1"
 	wantDay     = "a day such as 2026-12-18"
 	wantZone    = "a time zone of the IANA database, such as Europe/Berlin or UTC"
+	wantClock   = `a time of day from "00:00" to "23:59"`
+	wantChannel = "the id of a Slack channel, such as C0123456789, not its name"
 )
 
+// Checks are the ids of all checks: a route or a mute that names another would
+// never apply.
+var Checks = []string{
+	"etcd-size", "target-access",
+	"version-support", "version-skew", "health", "upgrade-readiness", "add-ons", "encryption-state", "cluster-update",
+	"ebs-encryption", "node-freshness", "deletion", "read-access",
+	"secrets-encryption", "key-guard", "nodegroup-rollout",
+	"configuration", "slack-delivery",
+}
+
+var wantCheck = "the id of a check, one of " + strings.Join(Checks, ", ")
+
 // Keys are the keys of the run-time file in the order of the file. The keys
-// below the sections of an override are those of the file's own sections.
+// below the sections of an override are those of the file's own sections, and
+// those below any match are those of an override's.
 var Keys = []Key{
 	{
 		Path: "schemaVersion", Required: true, Min: SchemaVersion, Max: SchemaVersion, Example: SchemaVersion,
@@ -311,8 +330,7 @@ var Keys = []Key{
 		Want: "a mapping such as {tag: environment, order: [dev, stage, prod]}",
 	},
 	{
-		// https://docs.aws.amazon.com/eks/latest/userguide/eks-using-tags.html
-		Path: "waves.tag", Pattern: grammar(`^[A-Za-z0-9 _.:/=+@-]{1,128}$`), Example: "environment",
+		Path: "waves.tag", Pattern: tagForm, Example: "environment",
 		Doc:  "The tag of clusters whose value names their wave.",
 		Want: "the key of a tag, such as environment",
 	},
@@ -364,7 +382,7 @@ var Keys = []Key{
 	},
 	{
 		Path: "notify.timeZone", Pattern: zoneForm, Zone: true, Example: "Europe/Berlin",
-		Doc:  "Time zone of the times in messages.",
+		Doc:  "Time zone of the times in messages, of quiet hours and digests, and of the days to which mutes last.",
 		Want: wantZone,
 	},
 	{
@@ -374,8 +392,134 @@ var Keys = []Key{
 	},
 	{
 		Path: "notify.slack", Example: true,
-		Doc:  "Whether messages go to Slack. The webhook's address is in Secrets Manager, never in this file.",
+		Doc:  "Whether messages go to Slack. The webhook's address or the bot's token is in Secrets Manager, never in this file.",
 		Want: "true or false",
+	},
+	{
+		Path: "notify.routes", Most: 50, Example: []any{map[string]any{"channel": "C0123456789", "minSeverity": "critical"}},
+		Doc:  "The channels of Slack that messages go to, each with what is told there. They need a bot token, and a bot token needs at least one; a webhook has its one channel and goes by none of them.",
+		Want: "a list of at most 50 routes, such as [{channel: C0123456789, minSeverity: critical}]",
+	},
+	{Path: "notify.routes[]", Want: "a mapping such as {channel: C0123456789, minSeverity: critical}"},
+	{
+		Path: "notify.routes[].channel", Required: true, Pattern: grammar(`^[CG][A-Z0-9]{7,20}$`), Example: "C0123456789",
+		Doc:  "Id of the channel, as Slack shows it at the end of the channel's details. Each channel may have one route. The app must be a member.",
+		Want: wantChannel,
+	},
+	{
+		Path: "notify.routes[].minSeverity", OneOf: []string{"info", "warning", "critical"}, Example: "critical",
+		Doc:  "Mildest severity that is told there. Left out, it is notify.minSeverity.",
+		Want: "info, warning or critical",
+	},
+	{
+		Path: "notify.routes[].checks", NotEmpty: true, Example: []string{"etcd-size"},
+		Doc:  "The checks whose findings are told there. Left out, all are.",
+		Want: "a list with at least one id of a check, such as [etcd-size]",
+	},
+	{Path: "notify.routes[].checks[]", OneOf: Checks, Want: wantCheck},
+	{
+		Path: "notify.routes[].match", NotEmpty: true, Example: map[string]any{"names": []string{"prod-*"}},
+		Doc:  "The clusters whose findings are told there, with the keys of overrides[].match. Left out, all are.",
+		Want: "at least one of accounts, regions and names",
+	},
+	{
+		Path: "notify.routes[].digestAt", Pattern: clockForm, Example: "09:00",
+		Doc:  "With it only one message each day goes there, at this time: all that is open for the route.",
+		Want: wantClock,
+	},
+	{
+		Path: "notify.routes[].quietFrom", Pattern: clockForm, Example: "22:00",
+		Doc:  "From this time of day on, to quietTo, only what is critical is told there. The rest waits for the end.",
+		Want: wantClock + ", and quietTo with it",
+	},
+	{
+		Path: "notify.routes[].quietTo", Pattern: clockForm, Example: "07:00",
+		Doc:  "End of the quiet hours; before quietFrom it is on the next day.",
+		Want: wantClock + ", another than quietFrom, and quietFrom with it",
+	},
+	{
+		Path: "notify.quietFrom", Pattern: clockForm, Example: "22:00",
+		Doc:  "From this time of day on, to quietTo, only what is critical is told by the webhook. The rest waits for the end. Routes have their own.",
+		Want: wantClock + ", and quietTo with it",
+	},
+	{
+		Path: "notify.quietTo", Pattern: clockForm, Example: "07:00",
+		Doc:  "End of the quiet hours; before quietFrom it is on the next day.",
+		Want: wantClock + ", another than quietFrom, and quietFrom with it",
+	},
+	{
+		Path: "notify.digestAt", Pattern: clockForm, Example: "09:00",
+		Doc:  "Time of a message each day by the webhook, beside the others, with all that is open. Without it there is none. Routes have their own.",
+		Want: wantClock,
+	},
+	{
+		Path: "notify.remindCritical", Shortest: time.Hour, Longest: 90 * day, OrZero: true, Example: "24h",
+		Doc:  "How long after it was last told a critical finding that is still open is told again; 0s is never.",
+		Want: "0s, or a duration from 1h to 2160h",
+	},
+	{
+		Path: "notify.remindWarning", Shortest: time.Hour, Longest: 90 * day, OrZero: true, Example: "168h",
+		Doc:  "The same for a finding of severity warning.",
+		Want: "0s, or a duration from 1h to 2160h",
+	},
+	{
+		Path: "notify.ownerTag", Pattern: tagForm, Example: "owner",
+		Doc:  "The tag of clusters whose value names their owner.",
+		Want: "the key of a tag, such as owner",
+	},
+	{
+		Path: "notify.owners", Most: 500, Example: []any{map[string]any{"tag": "payments", "mention": "S0123ABCD"}},
+		Doc:  "Who is mentioned when a finding of severity warning or critical opens, by the owner of its cluster.",
+		Want: "a list of at most 500 owners, such as [{tag: payments, mention: S0123ABCD}]",
+	},
+	{Path: "notify.owners[]", Want: "a mapping such as {tag: payments, mention: S0123ABCD}"},
+	{
+		Path: "notify.owners[].tag", Required: true, Pattern: grammar(`^.{1,256}$`), Example: "payments",
+		Doc:  "The value of ownerTag. Each may appear once.",
+		Want: "a value of the tag, such as payments",
+	},
+	{
+		Path: "notify.owners[].mention", Required: true, Pattern: grammar(`^[SUW][A-Z0-9]{7,20}$`), Example: "S0123ABCD",
+		Doc:  "Id of the user or the user group of Slack, as Slack copies it from a profile.",
+		Want: "the id of a user or a user group of Slack, such as U0123ABCD or S0123ABCD, not its name",
+	},
+	{
+		Path: "notify.runbooks", Pattern: grammar(`^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~%+@-]+)*$`), Example: "https://wiki.example.com/runbooks",
+		Doc:  "Where the runbooks are that messages link to. The name of the runbook's file is put behind it.",
+		Want: "an https address without a slash at its end, such as https://wiki.example.com/runbooks",
+	},
+	{
+		Path: "mutes", Most: 200, Example: []any{map[string]any{"checks": []string{"node-freshness"}, "until": "2026-12-18", "reason": "new nodes come with the next release"}},
+		Doc:  "Findings that nobody is told of for a while. They stay in the ledger and on the bus. When a mute ends, what is still open is told. One that has ended may stay in the file.",
+		Want: `a list of at most 200 mutes, such as [{checks: [node-freshness], until: "2026-12-18", reason: why}]`,
+	},
+	{Path: "mutes[]", Want: "a mapping with until, reason, and at least one of match, checks and resources"},
+	{
+		Path: "mutes[].match", NotEmpty: true, Example: map[string]any{"names": []string{"lab-*"}},
+		Doc:  "The clusters whose findings are muted, with the keys of overrides[].match. Left out, all are.",
+		Want: "at least one of accounts, regions and names",
+	},
+	{
+		Path: "mutes[].checks", NotEmpty: true, Example: []string{"node-freshness"},
+		Doc:  "The checks whose findings are muted. Left out, all are.",
+		Want: "a list with at least one id of a check, such as [node-freshness]",
+	},
+	{Path: "mutes[].checks[]", OneOf: Checks, Want: wantCheck},
+	{
+		Path: "mutes[].resources", NotEmpty: true, Example: []string{"nodegroup/batch-*"},
+		Doc:  "The parts of clusters whose findings are muted, as messages name them, or patterns: * stands for any characters but /, ? for one, [ab] for one of some. Left out, all are, and the cluster itself.",
+		Want: `a list with at least one resource, such as ["nodegroup/batch-*"]`,
+	},
+	{Path: "mutes[].resources[]", Pattern: grammar(`^.{1,300}$`), Want: `a resource as messages name it, or a pattern, in quotes such as "nodegroup/batch-*"`},
+	{
+		Path: "mutes[].until", Required: true, Pattern: untilForm, Example: "2026-12-18",
+		Doc:  "The last day of the mute, to its end, or the time at which it ends. Sane is a few weeks, and never more than a year.",
+		Want: "a day such as 2026-12-18, or a time such as 2026-12-18T16:00:00Z",
+	},
+	{
+		Path: "mutes[].reason", Required: true, Pattern: grammar(`^[^ ](.{0,198}[^ ])?$`), Example: "new nodes come with the next release",
+		Doc:  "Why nobody has to hear of it. It stands where the message would have been told.",
+		Want: "a text of 1 to 200 characters in one line",
 	},
 	{
 		Path: "overrides",
@@ -390,13 +534,13 @@ var Keys = []Key{
 	},
 	{
 		Path: "overrides[].match.accounts", NotEmpty: true, Example: []string{"111122223333"},
-		Doc:  "Accounts of the clusters. Each must be among the targets.",
+		Doc:  "Accounts of the clusters. In an override each must be among the targets.",
 		Want: `a list with at least one account id, such as ["111122223333"]`,
 	},
 	{Path: "overrides[].match.accounts[]", Pattern: accountForm, Want: wantAccount},
 	{
 		Path: "overrides[].match.regions", NotEmpty: true, Example: []string{"eu-west-1"},
-		Doc:  "Regions of the clusters. Each must be among the targets.",
+		Doc:  "Regions of the clusters. In an override each must be among the targets.",
 		Want: "a list with at least one region, such as [eu-west-1]",
 	},
 	{Path: "overrides[].match.regions[]", Pattern: regionForm, Want: wantRegion},
@@ -435,7 +579,8 @@ var Keys = []Key{
 // false for what no key describes.
 func KeyOf(path string) (Key, bool) {
 	path = index().ReplaceAllString(path, "[]")
-	for _, p := range []string{path, strings.TrimPrefix(path, "overrides[].")} {
+	_, selector, _ := strings.Cut(path, "[].match.")
+	for _, p := range []string{path, strings.TrimPrefix(path, "overrides[]."), "overrides[].match." + selector} {
 		if k, ok := byPath()[p]; ok {
 			return k, true
 		}

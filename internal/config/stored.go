@@ -82,7 +82,13 @@ func plain(v reflect.Value) any {
 }
 
 func empty(v reflect.Value) bool {
-	return v.Kind() == reflect.Slice && v.IsNil() || v.Kind() == reflect.String && v.Len() == 0
+	switch v.Kind() {
+	case reflect.Slice, reflect.Struct:
+		return v.IsZero()
+	case reflect.String:
+		return v.Len() == 0
+	}
+	return false
 }
 
 // maxDepth is far beyond the deepest key, overrides[].match.names[].

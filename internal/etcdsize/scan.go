@@ -49,6 +49,9 @@ type Order struct {
 	AccessHeld bool
 	// Rules are the thresholds of each cluster.
 	Rules func(fleet.ClusterID) Rules
+	// OwnerTag is the tag of clusters that names their owner. The findings have it
+	// of the clusters that are described, which are all that somebody must act on.
+	OwnerTag string
 }
 
 // Report is what a scan saw.
@@ -253,6 +256,9 @@ func (s *scan) report() Report {
 		if f.Outcome == fleet.Unknown && (s.blind || denied(r)) {
 			f.Cause = CauseTarget
 			s.unknown++
+		}
+		if r.Described != nil {
+			f.Owner = r.Described.Tags[s.order.OwnerTag]
 		}
 		rep.Findings = append(rep.Findings, f)
 		if worthWatching(r, f, rules, s.limits) {

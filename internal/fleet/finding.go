@@ -13,6 +13,7 @@ type Finding struct {
 	Check    string    `json:"check"` // id of the check, such as etcd-size
 	Cluster  ClusterID `json:"cluster"`
 	Resource string    `json:"resource,omitempty"` // within the cluster; empty when it is the cluster itself
+	Owner    string    `json:"owner,omitempty"`    // whose cluster it is, by its tag; empty where the tag is missing or was not read
 	Outcome  Outcome   `json:"outcome"`
 	Severity Severity  `json:"severity"` // of a Fail or Unknown; Info otherwise
 

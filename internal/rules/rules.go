@@ -18,6 +18,7 @@ func Checks(f *config.File, c fleet.ClusterID) checks.Rules {
 		VersionSupport:    checks.VersionSupport(f.VersionSupportFor(c)),
 		SecretsEncryption: checks.SecretsEncryption(f.SecretsEncryptionFor(c)),
 		NodeFreshness:     freshness(f.NodegroupRolloutFor(c)),
+		OwnerTag:          f.Notify.OwnerTag,
 	}
 }
 

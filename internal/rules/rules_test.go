@@ -32,6 +32,7 @@ nodegroupRollout:
   nodeTime: 7m
   forceAfter: 2
   forceGroups: ["lab-*/*"]
+notify: {ownerTag: team}
 waves: {tag: stage, order: [lab, prod], others: never, maxClusters: 4, maxGroups: 2, bake: 3h, longest: 96h}
 overrides:
   - match: {names: ["quiet-*"]}
@@ -100,6 +101,7 @@ func TestTheRulesOfTheOtherChecksAreThoseOfTheCluster(t *testing.T) {
 	want := checks.Rules{
 		VersionSupport:    checks.VersionSupport{Reminders: []int{7}, StandardUSDPerHour: 0.1, ExtendedUSDPerHour: 0.6},
 		SecretsEncryption: checks.SecretsEncryption{Require: checks.CustomerKey},
+		OwnerTag:          "team",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -112,7 +112,7 @@ func (h *Handler) scan(ctx context.Context, order etcdsize.Order) ([]slog.Attr, 
 		return nil, fmt.Errorf("read the open incidents of %s: %w", order.Target, err)
 	}
 	hold(&order, open)
-	order.Rules = rulesOf(conf)
+	order.Rules, order.OwnerTag = rulesOf(conf), conf.Notify.OwnerTag
 	report := h.read(ctx, order)
 
 	news, unannounced, err := h.Outbox.Record(ctx, worthRecording(report.Findings, order))

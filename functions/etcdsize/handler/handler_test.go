@@ -178,6 +178,22 @@ func TestAnEtcdThatFillsAndShrinksIsThreeMoves(t *testing.T) {
 	want(t, b.bus.moves, "prod opened warning", "prod changed critical", "prod resolved info")
 }
 
+func TestAnIncidentNamesTheOwnerOfItsCluster(t *testing.T) {
+	owned, free := flat("owned", 7), flat("free", 7)
+	owned.Tags = map[string]string{"owner": "payments"}
+	b := newBench(t, owned, free)
+	b.handle(t, b.hourly())
+	open, err := b.records.OpenIncidents(t.Context(), target)
+	if err != nil || len(open) != 2 {
+		t.Fatalf("%d incidents are open, %v; want 2", len(open), err)
+	}
+	for _, inc := range open {
+		if want := map[string]string{"owned": "payments"}[inc.Finding.Cluster.Name]; inc.Finding.Owner != want {
+			t.Errorf("%s is of %q, want %q", inc.Finding.Cluster.Name, inc.Finding.Owner, want)
+		}
+	}
+}
+
 // TestCallsOfAThousandClusters holds what one target costs. Ten of the clusters
 // could cross a threshold, five have no datapoint.
 func TestCallsOfAThousandClusters(t *testing.T) {

@@ -31,6 +31,8 @@ type look struct {
 	// the association that he waits for, or none.
 	since  time.Time
 	update string
+	// owner is whose the cluster is that is looked at, once it was read.
+	owner string
 }
 
 // modeTag lowers the mode of the cluster that has it, and never raises it.
@@ -59,6 +61,7 @@ func (h *Handler) consider(ctx context.Context, name string, l look) error {
 	case err != nil:
 		return passing(err)
 	}
+	l.owner = c.Tags[l.conf.Notify.OwnerTag]
 	return errors.Join(h.encrypt(ctx, c, l), h.doubt(ctx, c, l))
 }
 
@@ -93,7 +96,7 @@ func (h *Handler) encrypt(ctx context.Context, c fleet.Cluster, l look) error {
 	}
 	if choice.Key.ARN == "" {
 		_, err := h.withdraw(ctx, c.ID, l, "")
-		return errors.Join(err, h.tell(ctx, secretsencryption.NoUsableKey(c.ID, choice.Obstacles, h.Now())), h.rest(ctx, l, c.ID))
+		return errors.Join(err, h.tell(ctx, l, secretsencryption.NoUsableKey(c.ID, choice.Obstacles, h.Now())), h.rest(ctx, l, c.ID))
 	}
 	return h.pursue(ctx, c, choice, policy.Mode, l)
 }
@@ -123,7 +126,7 @@ func (h *Handler) pursue(ctx context.Context, c fleet.Cluster, choice secretsenc
 			return err
 		}
 		if !a.Stands(h.Now()) {
-			return errors.Join(h.tell(ctx, h.asking(p, choice, out, a, voided)), h.rest(ctx, l, p.Cluster))
+			return errors.Join(h.tell(ctx, l, h.asking(p, choice, out, a, voided)), h.rest(ctx, l, p.Cluster))
 		}
 		order.Approved = a.Decided
 	}
@@ -183,7 +186,7 @@ func (h *Handler) conclude(ctx context.Context, p secretsencryption.Plan, out se
 		}
 		f.Approval = &fleet.Approval{Plan: a.Plan, Nonce: a.Nonce, Text: a.Text, Expires: a.Expires}
 	}
-	return errors.Join(h.tell(ctx, f), h.rest(ctx, l, p.Cluster))
+	return errors.Join(h.tell(ctx, l, f), h.rest(ctx, l, p.Cluster))
 }
 
 // watch follows an association to its end. The wait for the cluster is over.
@@ -193,14 +196,14 @@ func (h *Handler) watch(ctx context.Context, p secretsencryption.Plan, out secre
 	if after > 0 {
 		f = secretsencryption.WaitedTooLong(p.Cluster, "EKS does not end the update "+out.Update+".", after, h.Now())
 	}
-	return errors.Join(err, h.tell(ctx, f), h.FollowUps.Finish(ctx, followUpID(p.Cluster, "")))
+	return errors.Join(err, h.tell(ctx, l, f), h.FollowUps.Finish(ctx, followUpID(p.Cluster, "")))
 }
 
 // await looks again at a cluster that cannot be given a key yet.
 func (h *Handler) await(ctx context.Context, c fleet.ClusterID, l look, why string) error {
 	after, err := h.follow(ctx, l, c, "")
 	if after > 0 {
-		err = errors.Join(err, h.tell(ctx, secretsencryption.WaitedTooLong(c, why, after, h.Now())))
+		err = errors.Join(err, h.tell(ctx, l, secretsencryption.WaitedTooLong(c, why, after, h.Now())))
 	}
 	return err
 }
@@ -223,7 +226,7 @@ func (h *Handler) encrypted(ctx context.Context, c fleet.Cluster, l look) error 
 	}
 	if f, _ := out.Finding(p, h.Now()); out.Result == secretsencryption.AlreadyDone {
 		_, err := h.withdraw(ctx, c.ID, l, "")
-		return errors.Join(err, h.tell(ctx, f), h.rest(ctx, l, c.ID))
+		return errors.Join(err, h.tell(ctx, l, f), h.rest(ctx, l, c.ID))
 	}
 	return h.leave(ctx, c.ID, l, "The cluster has a customer key.")
 }
@@ -231,7 +234,7 @@ func (h *Handler) encrypted(ctx context.Context, c fleet.Cluster, l look) error 
 // leave ends what was begun with a cluster: nothing is to be done, and why.
 func (h *Handler) leave(ctx context.Context, c fleet.ClusterID, l look, why string) error {
 	_, err := h.withdraw(ctx, c, l, "")
-	return errors.Join(err, h.tell(ctx, secretsencryption.Done(c, why, h.Now())), h.rest(ctx, l, c))
+	return errors.Join(err, h.tell(ctx, l, secretsencryption.Done(c, why, h.Now())), h.rest(ctx, l, c))
 }
 
 // bury ends everything about a cluster that is gone.
@@ -239,7 +242,7 @@ func (h *Handler) bury(ctx context.Context, c fleet.ClusterID, l look) error {
 	failures := []error{h.leave(ctx, c, l, "EKS knows the cluster no longer."), h.KeyUses.NoteKeyUse(ctx, c, "")}
 	for _, f := range l.open[c.Name] {
 		if f.Check == secretsencryption.GuardCheck {
-			failures = append(failures, h.tell(ctx, unused(f, "EKS knows the cluster no longer.", h.Now())))
+			failures = append(failures, h.tell(ctx, l, unused(f, "EKS knows the cluster no longer.", h.Now())))
 		}
 	}
 	return errors.Join(failures...)
@@ -257,7 +260,8 @@ func (h *Handler) withdraw(ctx context.Context, c fleet.ClusterID, l look, keep 
 	return "", nil
 }
 
-func (h *Handler) tell(ctx context.Context, f fleet.Finding) error {
+func (h *Handler) tell(ctx context.Context, l look, f fleet.Finding) error {
+	f.Owner = l.owner
 	_, _, err := h.Outbox.Record(ctx, []fleet.Finding{f})
 	return err
 }

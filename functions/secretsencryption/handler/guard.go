@@ -100,6 +100,7 @@ func (h *Handler) guardCluster(ctx context.Context, name string, cause secretsen
 	case c.KeyARN == "":
 		return h.KeyUses.NoteKeyUse(ctx, c.ID, "") // another cluster of the same name
 	}
+	l.owner = c.Tags[l.conf.Notify.OwnerTag]
 	return h.judge(ctx, c, cause, l)
 }
 
@@ -110,7 +111,7 @@ func (h *Handler) doubt(ctx context.Context, c fleet.Cluster, l look) error {
 		switch {
 		case f.Check != secretsencryption.GuardCheck:
 		case f.Resource != c.KeyARN:
-			failures = append(failures, h.tell(ctx, unused(f, "The cluster does not use the key.", h.Now())))
+			failures = append(failures, h.tell(ctx, l, unused(f, "The cluster does not use the key.", h.Now())))
 		default:
 			failures = append(failures, h.judge(ctx, c, secretsencryption.GuardCause{}, l))
 		}
@@ -126,12 +127,12 @@ func (h *Handler) judge(ctx context.Context, c fleet.Cluster, cause secretsencry
 	if t := use.Key.Trouble; t != nil && t.Kind == fleet.Throttled {
 		return fmt.Errorf("read its key: %w", t)
 	}
-	if err := h.tell(ctx, secretsencryption.Guard(use, cause, h.Now())); err != nil {
+	if err := h.tell(ctx, l, secretsencryption.Guard(use, cause, h.Now())); err != nil {
 		return err
 	}
 	undone, err := h.undo(ctx, c, use, l)
 	if undone {
-		err = errors.Join(err, h.tell(ctx, secretsencryption.Guard(h.use(ctx, c, cause, l), cause, h.Now())))
+		err = errors.Join(err, h.tell(ctx, l, secretsencryption.Guard(h.use(ctx, c, cause, l), cause, h.Now())))
 	}
 	return err
 }

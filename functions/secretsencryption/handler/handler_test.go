@@ -332,6 +332,28 @@ func TestAClustersTagLowersItsModeAndNeverRaisesIt(t *testing.T) {
 	}
 }
 
+func TestWhatIsToldNamesTheOwnerOfTheCluster(t *testing.T) {
+	c := plain("prod")
+	c.Tags = map[string]string{"owner": "payments"}
+	b := newBench(t, config.Approve, c)
+	b.handle(t, b.call(events.CreateCluster))
+	if got := b.incident(t).Finding.Owner; got != "payments" {
+		t.Errorf("the plan that waits is of %q, want payments", got)
+	}
+
+	c.KeyARN = key
+	b = newBench(t, config.Report, c)
+	if err := b.records.NoteKeyUse(t.Context(), prod, key); err != nil {
+		t.Fatal(err)
+	}
+	b.hurt("Disabled")
+	b.handle(t, b.kms(events.DisableKey, key))
+	inc, err := b.records.Incident(t.Context(), prod.String()+"/key-guard/"+key)
+	if err != nil || inc.Finding.Owner != "payments" {
+		t.Errorf("the key that is hurt is of %q, want payments: %v", inc.Finding.Owner, err)
+	}
+}
+
 func TestInApproveAPlanWaitsForAPerson(t *testing.T) {
 	b := newBench(t, config.Approve, plain("prod"))
 	moved := &events.IncidentMoved{Header: b.head("moved"), Finding: fleet.Finding{Check: "encryption-state", Cluster: prod}}

@@ -129,7 +129,12 @@ const whole = `{
     "calendar": "changes", "alarms": ["errors"], "minReleaseAge": "0s", "maxNodeAge": "48h", "template": "latest",
     "bake": "0s", "nodeTime": "5m", "forceAfter": 1, "forceGroups": ["lab-*/*"]},
   "waves": {"tag": "stage", "order": ["lab", "prod"], "others": "never", "maxClusters": 5, "maxGroups": 2, "bake": "2h", "longest": "48h"},
-  "notify": {"digestAbove": 5, "minSeverity": "warning", "timeZone": "UTC", "sns": "always", "slack": true},
+  "notify": {"digestAbove": 5, "minSeverity": "warning", "timeZone": "UTC", "sns": "always", "slack": true,
+    "routes": [{"channel": "C0123456789", "minSeverity": "info", "checks": ["etcd-size"], "match": {"accounts": ["111122223333"], "regions": ["eu-west-1"], "names": ["prod-*"]},
+      "digestAt": "09:00", "quietFrom": "22:00", "quietTo": "07:00"}],
+    "quietFrom": "00:00", "quietTo": "23:59", "digestAt": "09:00", "remindCritical": "1h", "remindWarning": "0s", "ownerTag": "team",
+    "owners": [{"tag": "payments", "mention": "S0123ABCD"}], "runbooks": "https://wiki.example.com"},
+  "mutes": [{"match": {"names": ["lab-*"]}, "checks": ["add-ons"], "resources": ["addon/*"], "until": "2026-12-18", "reason": "x"}],
   "overrides": [{"match": {"accounts": ["111122223333"], "regions": ["eu-west-1"]}, "etcdSize": {"warnPercent": 60, "criticalPercent": 85,
     "hysteresisPercent": 5, "watchPercent": 50, "standardLimitGB": 8, "staleAfter": "20m", "history": "6h", "growthHorizon": "4h"}},
     {"match": {"names": ["prod-*"]}, "etcdSize": {"warnPercent": 65}},
@@ -188,7 +193,7 @@ func variants(yield func(name string, file any)) {
 
 // beyond are the words by which Parse tells of what spans several keys, or of
 // what only a clock or a database of zones can judge.
-var beyond = regexp.MustCompile(`, but |never applies|holds for a whole account|want a duration|which no time zone`)
+var beyond = regexp.MustCompile(`, but |never applies|holds for a whole account|want a duration|which no time zone|would mute everything`)
 
 func TestSchemaAndParseAgreeOnEveryChangeOfOneValue(t *testing.T) {
 	s := load(t)

@@ -106,7 +106,7 @@ func setDefaults(root *jsonschema.Schema, file reflect.Value) {
 		}
 		for j := range file.Field(i).NumField() {
 			value := file.Field(i).Field(j)
-			if value.Kind() == reflect.Slice && value.Len() == 0 {
+			if (value.Kind() == reflect.Slice || value.Kind() == reflect.String) && value.Len() == 0 {
 				continue // left out by default
 			}
 			if p, ok := section.Properties.Get(file.Field(i).Type().Field(j).Tag.Get("json")); ok {
