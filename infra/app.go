@@ -49,6 +49,9 @@ func newMemberStack(app constructs.Construct, props Props, t Target, region stri
 	if first && props.withDefaults().writesKeys() {
 		member.EncryptionWriter = &props.SecretsEncryption
 	}
+	if first && props.withDefaults().renewsNodes() {
+		member.RolloutWriter = &props.NodegroupRollout
+	}
 	NewMember(stack, "Member", member)
 }
 

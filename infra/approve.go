@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/eks-steward/eks-steward/internal/config"
@@ -18,14 +17,17 @@ import (
 // known to package approval, so that the command line finds it.
 const approvalsQueue = "eks-steward-approvals"
 
-// newApprove adds the function that hears who allows a plan: on the command line
-// by a message that IAM lets people send, and where the deployment asks for it by
-// a button in Slack.
-func newApprove(h *hub, secretsencryption awssqs.Queue) *function {
-	environment := config.ApproveEnv{Table: *h.ledger.TableName(), SecretsEncryptionQueue: *secretsencryption.QueueUrl()}
+// newApprove adds the function that hears who allows a plan, and what people want
+// of a rollout: on the command line by a message that IAM lets people send, and
+// where the deployment asks for it by a button in Slack.
+func newApprove(h *hub, wakes queues) *function {
+	environment := config.ApproveEnv{Table: *h.ledger.TableName(), SecretsEncryptionQueue: *wakes.secretsEncryption.QueueUrl()}
+	if wakes.nodegroupRollout != nil {
+		environment.NodegroupRolloutQueue = *wakes.nodegroupRollout.QueueUrl()
+	}
 	grants := []awsiam.PolicyStatement{
 		h.grantRecords(), h.grantLists(),
-		allow([]*string{secretsencryption.QueueArn()}, "sqs:SendMessage"),
+		grantSending(wakes.carriesOut()...),
 	}
 	slack := h.approvalsBySlack()
 	if slack != nil {
@@ -35,7 +37,7 @@ func newApprove(h *hub, secretsencryption awssqs.Queue) *function {
 	}
 	f := h.add("Approve", functionProps{
 		name:        "approve",
-		description: "Hears who allows a plan, and wakes the function that carries it out",
+		description: "Hears who allows a plan or steers a rollout, and wakes the function that carries it out",
 		timeout:     30 * time.Second,
 		batch:       1,
 		concurrency: 2,
@@ -45,7 +47,7 @@ func newApprove(h *hub, secretsencryption awssqs.Queue) *function {
 		grants:      grants,
 	})
 	f.tell(config.ApproveEnv{Queue: *f.queue.QueueUrl()})
-	output(h, "ApprovalsPolicy", "Attach this statement to those who may approve plans by steward approve",
+	output(h, "ApprovalsPolicy", "Attach this statement to those who may approve plans by steward approve, and steer rollouts by steward rollout",
 		fmt.Sprintf(`{"Effect": "Allow", "Action": ["sqs:GetQueueUrl", "sqs:SendMessage"], "Resource": "%s"}`, *f.queue.QueueArn()))
 	if slack != nil {
 		output(h, "ApprovalsURL", "The Request URL for Interactivity of the Slack app", *openURL(f))

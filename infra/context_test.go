@@ -21,7 +21,8 @@ const wholeContext = `{
 	"hub": {"account": "111122223333", "region": "eu-west-1"},
 	"targets": [{"account": "444455556666", "regions": ["eu-west-1", "us-east-1"], "role": "arn:aws:iam::444455556666:role/readers"}],
 	"organizationId": "o-a1b2c3d4e5",
-	"maxMode": {"secretsEncryption": "approve", "nodegroupRollout": "report"},
+	"maxMode": {"secretsEncryption": "approve", "nodegroupRollout": "enforce"},
+	"nodegroupRollout": {"launchTemplates": true},
 	"secretsEncryption": {"keys": ["arn:aws:kms:eu-west-1:444455556666:key/11111111-2222-3333-4444-555555555555"], "tag": {"key": "tier", "value": "payments"}, "keyGuard": true},
 	"schedules": {"hourly": "cron(7 * * * ? *)", "fiveMinutes": "rate(5 minutes)", "daily": "rate(12 hours)", "timeZone": "Europe/Berlin"},
 	"retentionDays": 90,
@@ -37,10 +38,11 @@ func TestContextIsReadAsMapAndAsString(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := infra.Props{
-		Hub:            infra.Place{Account: "111122223333", Region: "eu-west-1"},
-		Targets:        []infra.Target{{Account: "444455556666", Regions: []string{"eu-west-1", "us-east-1"}, Role: "arn:aws:iam::444455556666:role/readers"}},
-		OrganizationID: "o-a1b2c3d4e5",
-		MaxMode:        infra.MaxMode{SecretsEncryption: "approve", NodegroupRollout: "report"},
+		Hub:              infra.Place{Account: "111122223333", Region: "eu-west-1"},
+		Targets:          []infra.Target{{Account: "444455556666", Regions: []string{"eu-west-1", "us-east-1"}, Role: "arn:aws:iam::444455556666:role/readers"}},
+		OrganizationID:   "o-a1b2c3d4e5",
+		MaxMode:          infra.MaxMode{SecretsEncryption: "approve", NodegroupRollout: "enforce"},
+		NodegroupRollout: infra.NodegroupRollout{LaunchTemplates: true},
 		SecretsEncryption: infra.SecretsEncryption{
 			Keys: []string{"arn:aws:kms:eu-west-1:444455556666:key/11111111-2222-3333-4444-555555555555"},
 			Tag:  &infra.Tag{Key: "tier", Value: "payments"}, KeyGuard: true,
@@ -95,7 +97,7 @@ func TestWrongContextIsRefusedByItsPath(t *testing.T) {
 	for name, tt := range map[string]struct{ context, want string }{
 		"no JSON":                       {`{"hub"`, `eksSteward is not JSON (unexpected end of JSON input): want an object, such as -c eksSteward='{"retentionDays": 90}'`},
 		"not an object":                 {`[]`, `eksSteward is []: want an object`},
-		"an unknown key":                {`{"retention": 30, ` + rest + `}`, `eksSteward.retention is not a key: want one of architecture, hub, maxMode, organizationId, recipients, removeData, retentionDays, schedules, secretsEncryption, slack, targets`},
+		"an unknown key":                {`{"retention": 30, ` + rest + `}`, `eksSteward.retention is not a key: want one of architecture, hub, maxMode, nodegroupRollout, organizationId, recipients, removeData, retentionDays, schedules, secretsEncryption, slack, targets`},
 		"an unknown key deep inside":    {`{"targets": [{"account": "111122223333", "region": "eu-west-1"}]}`, `eksSteward.targets[0].region is not a key: want one of account, regions, role`},
 		"an account that is no string":  {`{"targets": [{"account": 111122223333}]}`, `eksSteward.targets[0].account is 111122223333: want a string in quotes`},
 		"a list that is none":           {`{"targets": [{"regions": "eu-west-1"}]}`, `eksSteward.targets[0].regions is "eu-west-1": want a list`},
@@ -111,7 +113,7 @@ func TestWrongContextIsRefusedByItsPath(t *testing.T) {
 		"a role of another account":     {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1"], "role": "arn:aws:iam::444455556666:role/x"}]}`, `eksSteward.targets[0].role is "arn:aws:iam::444455556666:role/x": want the ARN of a role of account 111122223333`},
 		"no target":                     {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": []}`, `eksSteward.targets is []: want at least one, such as {"account": "111122223333", "regions": ["eu-west-1"]}`},
 		"an organisation's name":        {`{"organizationId": "example", ` + rest + `}`, `eksSteward.organizationId is "example": want an id like o-a1b2c3d4e5`},
-		"a mode that nothing keeps":     {`{"maxMode": {"nodegroupRollout": "enforce"}, ` + rest + `}`, `eksSteward.maxMode.nodegroupRollout is "enforce": want report: this version deploys no function that writes there`},
+		"launch templates without mode": {`{"nodegroupRollout": {"launchTemplates": true}, ` + rest + `}`, `eksSteward.nodegroupRollout.launchTemplates is true: want it left out while maxMode.nodegroupRollout is report, since nothing writes then`},
 		"a mode without keys":           {`{"maxMode": {"secretsEncryption": "enforce"}, ` + rest + `}`, `eksSteward.secretsEncryption.keys is []: want from 1 to 30 ARNs of KMS keys, since maxMode.secretsEncryption is enforce`},
 		"keys without a mode":           {`{"secretsEncryption": {"keys": ["` + secretsKey + `"]}, ` + rest + `}`, `eksSteward.secretsEncryption.keys is [` + secretsKey + `]: want it left out while maxMode.secretsEncryption is report, since nothing writes then`},
 		"a guard without a mode":        {`{"secretsEncryption": {"keyGuard": true}, ` + rest + `}`, `eksSteward.secretsEncryption.keyGuard is true: want it left out while maxMode.secretsEncryption is report, since nothing writes then`},
@@ -120,7 +122,7 @@ func TestWrongContextIsRefusedByItsPath(t *testing.T) {
 		"a key twice":                   {above + `"secretsEncryption": {"keys": ["` + secretsKey + `", "` + secretsKey + `"]}, ` + rest + `}`, `eksSteward.secretsEncryption.keys[1] is "` + secretsKey + `": want each key once`},
 		"a tag without a key":           {above + keyed(`"tag": {"value": "payments"}`) + rest + `}`, `eksSteward.secretsEncryption.tag.key is "": want the key of a tag`},
 		"a wildcard in a tag":           {above + keyed(`"tag": {"key": "tier", "value": "*"}`) + rest + `}`, `eksSteward.secretsEncryption.tag.value is "*": want the value of a tag`},
-		"buttons without plans":         {`{"slack": {"secretName": "s", "approvals": {"signingSecretName": "t", "team": "T1", "users": ["U1"]}}, ` + rest + `}`, `eksSteward.slack.approvals is "set": want it left out while maxMode.secretsEncryption is report, since there are no plans then`},
+		"buttons without plans":         {`{"slack": {"secretName": "s", "approvals": {"signingSecretName": "t", "team": "T1", "users": ["U1"]}}, ` + rest + `}`, `eksSteward.slack.approvals is "set": want it left out while maxMode is report for every capability, since there are no plans then`},
 		"buttons for nobody":            {above + keyed(`"keyGuard": false`) + `"slack": {"secretName": "s", "approvals": {"signingSecretName": "t", "team": "T1", "users": []}}, ` + rest + `}`, `eksSteward.slack.approvals.users is []: want the id of at least one user, such as U0123ABCD`},
 		"a name in place of an id":      {above + keyed(`"keyGuard": false`) + `"slack": {"secretName": "s", "approvals": {"signingSecretName": "t", "team": "T1", "users": ["U1", "@ops"]}}, ` + rest + `}`, `eksSteward.slack.approvals.users[1] is "@ops": want the id of a user, such as U0123ABCD`},
 		"the signing secret itself":     {above + keyed(`"keyGuard": false`) + `"slack": {"secretName": "s", "approvals": {"signingSecretName": "0123456789abcdef0123456789abcdef", "team": "T1", "users": ["U1"]}}, ` + rest + `}`, `eksSteward.slack.approvals.signingSecretName is "something else": want the name of the secret in Secrets Manager that holds the signing secret of the Slack app`},

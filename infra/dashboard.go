@@ -3,6 +3,7 @@ package infra
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -49,7 +50,7 @@ func (h *hub) dashboard() {
 			Type: "property", Property: "ClusterName", InputType: "select", ID: "cluster", Label: "Cluster",
 			Search: `{AWS/EKS,ClusterName} MetricName="` + etcdFile + `"`, PopulateFrom: "ClusterName", Visible: true,
 		}},
-		Widgets: append(h.etcdWidgets(), h.healthWidgets()...),
+		Widgets: slices.Concat(h.etcdWidgets(), h.healthWidgets(), h.rolloutWidgets()),
 	})
 	if err != nil {
 		panic(fmt.Errorf("dashboard: %w", err)) // strings and numbers always marshal
@@ -101,6 +102,32 @@ func (h *hub) healthWidgets() []widget {
 		h.graph(12, 18, 12, "Queues", most, waiting),
 		h.graph(0, 24, 24, "Longest run, of the time there is", options{"stat": "Maximum", "yAxis": options{"left": options{"min": 0, "max": 100, "label": "%", "showUnits": false}}}, h.lengths()),
 	}
+}
+
+// rolloutWidgets show how a rollout gets on, from what its function logs each time:
+// numbers that matter while one is under way are not worth metrics of their own.
+func (h *hub) rolloutWidgets() []widget {
+	i := slices.IndexFunc(h.functions, func(f *function) bool { return f.name == "nodegrouprollout" })
+	if i < 0 {
+		return nil
+	}
+	logs := h.functions[i].logs.Ref()
+	return []widget{
+		h.query(0, 30, 12, "Rollout: nodegroups", "timeSeries", logs,
+			"stats max(attrs.rollout_groups) as planned, max(attrs.rollout_done) as done, max(attrs.rollout_busy) as busy, max(attrs.rollout_failed) as failed by bin(5m)"),
+		h.query(12, 30, 12, "Rollout: what became of it last", "table", logs,
+			"fields @timestamp, attrs.rollout_state as state, attrs.rollout_done as done, attrs.rollout_groups as planned, attrs.rollout_busy as busy, attrs.rollout_failed as failed, attrs.rollout_waits as waits"+
+				" | sort @timestamp desc | limit 20"),
+	}
+}
+
+// query asks a log group for the lines of runs that had a rollout, whenever somebody
+// looks.
+func (h *hub) query(x, y, width int, title, view string, logs *string, query string) widget {
+	return widget{Type: "log", X: x, Y: y, Width: width, Height: 6, Properties: options{
+		"title": title, "view": view, "region": awscdk.Aws_REGION(),
+		"query": fmt.Sprintf("SOURCE '%s' | filter ispresent(attrs.rollout_state) | %s", *logs, query),
+	}}
 }
 
 // lengths are how long the functions took, in percent of their timeouts: one that

@@ -13,7 +13,7 @@ import (
 
 // newDispatch adds the function that turns the beats of the schedules into
 // messages for the others.
-func newDispatch(h *hub, etcdsize, clustercheck, secretsencryption, notify awssqs.Queue) *function {
+func newDispatch(h *hub, wakes queues) *function {
 	file, fallback := h.configuration.bucket, h.configuration.fallback
 	f := h.add("Dispatch", functionProps{
 		name:        "dispatch",
@@ -28,13 +28,14 @@ func newDispatch(h *hub, etcdsize, clustercheck, secretsencryption, notify awssq
 				Bus:               *h.bus.EventBusArn(),
 				ConfigBucket:      *file.BucketName(),
 				ConfigKey:         ConfigurationKey,
-				EtcdSizeQueue:     *etcdsize.QueueUrl(),
-				ClusterCheckQueue: *clustercheck.QueueUrl(),
-				NotifyQueue:       *notify.QueueUrl(),
+				EtcdSizeQueue:     *wakes.etcdSize.QueueUrl(),
+				ClusterCheckQueue: *wakes.clusterCheck.QueueUrl(),
+				NotifyQueue:       *wakes.notify.QueueUrl(),
 
-				SecretsEncryptionQueue:   *secretsencryption.QueueUrl(),
+				SecretsEncryptionQueue:   *wakes.secretsEncryption.QueueUrl(),
 				MaxModeSecretsEncryption: h.props.MaxMode.SecretsEncryption,
 				MaxModeKeyGuard:          h.props.keyGuard(),
+				MaxModeNodegroupRollout:  h.props.MaxMode.NodegroupRollout,
 
 				ConfigDefaultBucket: *fallback.S3BucketName(),
 				ConfigDefaultKey:    *fallback.S3ObjectKey(),
@@ -47,10 +48,13 @@ func newDispatch(h *hub, etcdsize, clustercheck, secretsencryption, notify awssq
 			// (GetObject, API reference), and dispatch could not tell the two apart.
 			allow([]*string{file.BucketArn()}, "s3:ListBucket"),
 			allow([]*string{fallback.Bucket().ArnForObjects(fallback.S3ObjectKey())}, "s3:GetObject"),
-			allow([]*string{etcdsize.QueueArn(), clustercheck.QueueArn(), secretsencryption.QueueArn(), notify.QueueArn()}, "sqs:SendMessage"),
+			grantSending(append([]awssqs.Queue{wakes.etcdSize, wakes.clusterCheck, wakes.notify}, wakes.carriesOut()...)...),
 			allow([]*string{h.bus.EventBusArn()}, "events:PutEvents"),
 		},
 	})
+	if wakes.nodegroupRollout != nil {
+		f.tell(config.DispatchEnv{NodegroupRolloutQueue: *wakes.nodegroupRollout.QueueUrl()})
+	}
 	h.every(f, "Hourly", h.props.Schedules.Hourly, events.TickInput(events.Hourly))
 	h.every(f, "Daily", h.props.Schedules.Daily, events.TickInput(events.Daily))
 	h.every(f, "FiveMinutes", h.props.Schedules.FiveMinutes, events.TickInput(events.FiveMinutes))

@@ -38,7 +38,32 @@ type function struct {
 	queue      awssqs.Queue
 	deadLetter awssqs.Queue
 	lambda     awslambda.Function
+	logs       awslogs.CfnLogGroup
 	rules      []*string // names of the rules that wake it
+}
+
+// queues are those by which functions wake each other.
+type queues struct {
+	etcdSize, clusterCheck, secretsEncryption, notify awssqs.Queue
+
+	nodegroupRollout awssqs.Queue // nil where no nodes are renewed
+}
+
+// carriesOut are the queues of the functions that carry out plans.
+func (q queues) carriesOut() []awssqs.Queue {
+	if q.nodegroupRollout == nil {
+		return []awssqs.Queue{q.secretsEncryption}
+	}
+	return []awssqs.Queue{q.secretsEncryption, q.nodegroupRollout}
+}
+
+// grantSending lets a function send to queues.
+func grantSending(to ...awssqs.Queue) awsiam.PolicyStatement {
+	var arns []*string
+	for _, queue := range to {
+		arns = append(arns, queue.QueueArn())
+	}
+	return allow(arns, "sqs:SendMessage")
 }
 
 const (
@@ -58,8 +83,8 @@ const (
 func (h *hub) add(id string, p functionProps) *function {
 	f := &function{scope: constructs.NewConstruct(h.scope, jsii.String(id)), functionProps: p}
 	f.queues()
-	logs := awslogs.NewCfnLogGroup(f.scope, jsii.String("Logs"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(h.props.RetentionDays)})
-	logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
+	f.logs = awslogs.NewCfnLogGroup(f.scope, jsii.String("Logs"), &awslogs.CfnLogGroupProps{RetentionInDays: jsii.Number(h.props.RetentionDays)})
+	f.logs.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	build := &goBuild{function: p.name, arch: goArch(h.props.Architecture)}
 	f.lambda = awslambda.NewFunction(f.scope, jsii.String("Function"), &awslambda.FunctionProps{
 		Description:  jsii.String(p.description),
@@ -69,8 +94,8 @@ func (h *hub) add(id string, p functionProps) *function {
 		Handler:      jsii.String("bootstrap"),
 		Timeout:      seconds(p.timeout),
 		MemorySize:   jsii.Number(cmp.Or(p.memoryMB, memoryMB)),
-		Role:         f.role(logs),
-		LogGroup:     awslogs.LogGroup_FromLogGroupName(f.scope, jsii.String("LogGroup"), logs.Ref()),
+		Role:         f.role(),
+		LogGroup:     awslogs.LogGroup_FromLogGroupName(f.scope, jsii.String("LogGroup"), f.logs.Ref()),
 	})
 	for _, env := range p.environment {
 		f.tell(env)
@@ -119,10 +144,10 @@ func (f *function) queues() {
 
 // role holds its whole policy inline: a reviewer reads one resource, and the
 // function never starts before it may do what it must.
-func (f *function) role(logs awslogs.CfnLogGroup) awsiam.Role {
+func (f *function) role() awsiam.Role {
 	statements := []awsiam.PolicyStatement{
 		allow([]*string{f.queue.QueueArn()}, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-		allow([]*string{logs.AttrArn()}, "logs:CreateLogStream", "logs:PutLogEvents"),
+		allow([]*string{f.logs.AttrArn()}, "logs:CreateLogStream", "logs:PutLogEvents"),
 	}
 	if f.goesOn {
 		statements = append(statements, allow([]*string{f.queue.QueueArn()}, "sqs:SendMessage"))

@@ -21,6 +21,9 @@ type MemberProps struct {
 	// EncryptionWriter makes the role steward-encryption-writer, which may put these
 	// keys on clusters. It too belongs to the whole account. Nil: no role writes.
 	EncryptionWriter *SecretsEncryption
+	// RolloutWriter makes the role steward-rollout-writer, which may renew the nodes of
+	// nodegroups that allow it, for the whole account likewise.
+	RolloutWriter *NodegroupRollout
 }
 
 // NewMember adds to a stack what an account and region needs to be watched. It
@@ -35,17 +38,23 @@ func NewMember(scope constructs.Construct, id string, props *MemberProps) constr
 	if props.EncryptionWriter != nil {
 		newEncryptionWriter(member, props)
 	}
+	if props.RolloutWriter != nil {
+		newRolloutWriter(member, props)
+	}
 	return member
 }
 
 // newReader makes the role that reads this account. It trusts the functions
 // that read clusters and nothing else of the hub's account.
 func newReader(scope constructs.Construct, props *MemberProps) {
-	statements := reading()
+	statements, readers := reading(), []string{"etcdsize", "clustercheck", "secretsencryption"}
+	if props.RolloutWriter != nil {
+		readers = append(readers, "nodegrouprollout")
+	}
 	awsiam.NewRole(scope, jsii.String("Reader"), &awsiam.RoleProps{
 		RoleName:    jsii.String(config.ReaderRole),
 		Description: jsii.String("Lets eks-steward read the EKS clusters of this account"),
-		AssumedBy:   functionsOf(props, "etcdsize", "clustercheck", "secretsencryption"),
+		AssumedBy:   functionsOf(props, readers...),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{
 			"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
 		},
@@ -106,13 +115,65 @@ func writingKeys(may *SecretsEncryption) []awsiam.PolicyStatement {
 	return statements
 }
 
+// newRolloutWriter makes the role that renews nodes. It trusts the one function that
+// does, and touches no nodegroup that does not allow it by its own tag.
+func newRolloutWriter(scope constructs.Construct, props *MemberProps) {
+	statements := renewingNodes(props.RolloutWriter)
+	awsiam.NewRole(scope, jsii.String("RolloutWriter"), &awsiam.RoleProps{
+		RoleName:    jsii.String(config.RolloutWriterRole),
+		Description: jsii.String("Lets eks-steward renew the nodes of the EKS nodegroups of this account that allow it"),
+		AssumedBy:   functionsOf(props, "nodegrouprollout"),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{
+			"write": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
+		},
+	})
+}
+
+// The tag by which a nodegroup lets its nodes be renewed. Package nodefreshness names
+// it too, and a test holds these against it.
+const (
+	rolloutTag     = "eks-steward/nodegroup-rollout"
+	rolloutAllowed = "allowed"
+)
+
+// renewingNodes is all that the role may do. IAM knows no other bound of
+// UpdateNodegroupVersion than tags, and nodegroups do not have those of their
+// cluster.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+func renewingNodes(may *NodegroupRollout) []awsiam.PolicyStatement {
+	update := allow(ofAccount("nodegroup"), "eks:UpdateNodegroupVersion")
+	update.AddCondition(jsii.String("StringEquals"), map[string]any{"aws:ResourceTag/" + rolloutTag: rolloutAllowed})
+	if !may.LaunchTemplates {
+		return []awsiam.PolicyStatement{update}
+	}
+	return append([]awsiam.PolicyStatement{update}, startingInstances()...)
+}
+
+// startingInstances is what EKS tries out as the caller where a nodegroup has a launch
+// template of its owner's: whether it may be read, and instances be started from it.
+// AWS documents the refusals only by their messages ("You are not authorized to
+// launch instances with this launch template"). What bounds this is that instances
+// start from launch templates of this account alone, and that the role can pass no
+// role to them.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/permissions-for-launch-templates.html
+func startingInstances() []awsiam.PolicyStatement {
+	ec2 := func(resource string) string { return "arn:" + *awscdk.Aws_PARTITION() + ":ec2:*:" + resource }
+	// Subnets may be shared by another account, and images are nobody's.
+	run := allow([]*string{jsii.String(ec2("*:*"))}, "ec2:RunInstances")
+	run.AddCondition(jsii.String("ArnLike"), map[string]any{"ec2:LaunchTemplate": ec2(*awscdk.Aws_ACCOUNT_ID() + ":launch-template/*")})
+	// The template may say which tags instances have.
+	tag := allow([]*string{jsii.String(ec2(*awscdk.Aws_ACCOUNT_ID() + ":*/*"))}, "ec2:CreateTags")
+	tag.AddCondition(jsii.String("StringEquals"), map[string]any{"ec2:CreateAction": "RunInstances"})
+	return []awsiam.PolicyStatement{allow(anything(), "ec2:DescribeLaunchTemplateVersions"), run, tag}
+}
+
 // ofAccount are all resources of EKS of a kind in this account, in any region.
 func ofAccount(kind string) []*string {
 	return []*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":eks:*:" + *awscdk.Aws_ACCOUNT_ID() + ":" + kind + "/*")}
 }
 
 // reading is all that the reader role may do. Packages awsfleet,
-// awsfleet/snapshot and awsfleet/encryption list the calls.
+// awsfleet/snapshot, awsfleet/nodegroup and awsfleet/encryption list the calls.
 func reading() []awsiam.PolicyStatement {
 	return []awsiam.PolicyStatement{
 		// Names no cluster: it is how their names are found.
@@ -122,13 +183,17 @@ func reading() []awsiam.PolicyStatement {
 		// Metrics are no resources of IAM: GetMetricData takes neither an
 		// ARN nor the condition key cloudwatch:namespace.
 		allow(anything(), "cloudwatch:GetMetricData"),
+		// Takes alarms, but tells of composite ones only who may describe them all
+		// (CloudWatch API reference, DescribeAlarms).
+		allow(anything(), "cloudwatch:DescribeAlarms"),
 		// Take no resource either (Service authorization reference, Amazon EC2,
 		// AWS KMS and Amazon Resource Group Tagging API).
-		allow(anything(), "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId",
-			"kms:ListAliases", "tag:GetResources"),
+		allow(anything(), "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeInstanceTypes",
+			"ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "kms:ListAliases", "tag:GetResources"),
 		allow(ofAccount("cluster"), "eks:DescribeCluster", "eks:ListNodegroups", "eks:ListAddons",
 			"eks:ListInsights", "eks:DescribeInsight", "eks:ListUpdates", "eks:DescribeUpdate"),
-		allow(ofAccount("nodegroup"), "eks:DescribeNodegroup"),
+		// Updates of a nodegroup are asked for by its cluster and by itself.
+		allow(ofAccount("nodegroup"), "eks:DescribeNodegroup", "eks:ListUpdates", "eks:DescribeUpdate"),
 		allow(ofAccount("addon"), "eks:DescribeAddon"),
 		// Only where an API server refuses the role: whether it has an entry there.
 		allow(ofAccount("access-entry"), "eks:DescribeAccessEntry"),
@@ -136,7 +201,23 @@ func reading() []awsiam.PolicyStatement {
 		// the last word there.
 		allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":kms:*:*:key/*")}, "kms:DescribeKey", "kms:GetKeyRotationStatus",
 			"kms:GetKeyPolicy", "kms:ListGrants", "kms:ListResourceTags"),
+		// AWS's own parameters, which are no account's: the newest images of nodes.
+		allow(amiParameters(), "ssm:GetParameter"),
+		// A change calendar may be shared by another account.
+		allow([]*string{jsii.String("arn:" + *awscdk.Aws_PARTITION() + ":ssm:*:*:document/*")}, "ssm:GetCalendarState"),
+		// Takes no resource to read (Service authorization reference, Service Quotas).
+		allow(anything(), "servicequotas:GetServiceQuota", "servicequotas:GetAWSDefaultServiceQuota"),
 	}
+}
+
+// amiParameters are where AWS tells the images of nodes: Amazon Linux, Bottlerocket
+// and Windows. Package awsfleet/snapshot knows the names.
+func amiParameters() []*string {
+	var names []*string
+	for _, of := range []string{"eks", "bottlerocket", "ami-windows-latest"} {
+		names = append(names, jsii.String("arn:"+*awscdk.Aws_PARTITION()+":ssm:*::parameter/aws/service/"+of+"/*"))
+	}
+	return names
 }
 
 // anything is the resource of actions that take nothing else; each says why.

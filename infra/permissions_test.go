@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/eks-steward/eks-steward/infra"
+	"github.com/eks-steward/eks-steward/internal/nodefreshness"
 )
 
 // TestRolesMayDoWhatTheGoldenSays is the page that a reviewer of permissions
@@ -26,7 +29,7 @@ func TestWithApprovalsRolesMayDoWhatTheGoldenSays(t *testing.T) {
 
 func TestEnforceNeedsNoRightThatApproveDoesNot(t *testing.T) {
 	p := approving()
-	p.MaxMode.SecretsEncryption = "enforce"
+	p.MaxMode = infra.MaxMode{SecretsEncryption: "enforce", NodegroupRollout: "enforce"}
 	for stack, tpl := range synthesize(p) {
 		if got, want := roles(tpl), roles(approvingTemplates()[stack]); got != want {
 			t.Errorf("%s:\n%s", stack, difference(want, got))
@@ -95,7 +98,7 @@ func condition(s map[string]any) string {
 // everyTemplate visits each stack of both deployments.
 func everyTemplate(t *testing.T, visit func(t *testing.T, tpl template)) {
 	t.Helper()
-	for name, templates := range map[string]map[string]template{"small": smallTemplates(), "approving": approvingTemplates(), "full": fullTemplates()} {
+	for name, templates := range map[string]map[string]template{"small": smallTemplates(), "approving": approvingTemplates(), "renewing": renewingTemplates(), "full": fullTemplates()} {
 		for stack, tpl := range templates {
 			t.Run(name+"/"+stack, func(t *testing.T) { visit(t, tpl) })
 		}
@@ -108,12 +111,15 @@ func TestInModeReportNoRoleWritesToClustersKeysOrMachines(t *testing.T) {
 	}
 }
 
-// Above report there is one role that writes, one call that it makes, and no key
-// but those of the deployment.
-func TestAboveReportOnlyTheWriterWritesAndOnlyWithTheKeysOfTheDeployment(t *testing.T) {
+// Above report each capability has one role that writes, and one call that it makes
+// on clusters: with no key but those of the deployment, and on no nodegroup but those
+// that allow it.
+func TestAboveReportOnlyWritersWriteAndOnlyWithinTheirBounds(t *testing.T) {
 	const (
-		cluster = "arn:${Partition}:eks:*:${AccountId}:cluster/*"
-		named   = "eks:encryptionConfigProviderKeyArns"
+		cluster   = "arn:${Partition}:eks:*:${AccountId}:cluster/*"
+		nodegroup = "arn:${Partition}:eks:*:${AccountId}:nodegroup/*"
+		named     = "eks:encryptionConfigProviderKeyArns"
+		renew     = "RolloutWriter eks:UpdateNodegroupVersion " + nodegroup + " if aws:ResourceTag/" + nodefreshness.OptIn + " StringEquals [" + nodefreshness.Allowed + "]"
 	)
 	both := secretsKey + " " + otherKey
 	for name, tt := range map[string]struct {
@@ -123,13 +129,18 @@ func TestAboveReportOnlyTheWriterWritesAndOnlyWithTheKeysOfTheDeployment(t *test
 		"approve": {approvingTemplates(), []string{
 			"EncryptionWriter eks:AssociateEncryptionConfig " + cluster + " if " + named + " ForAllValues:StringEquals [" + secretsKey + "] and " + named + " Null [false]",
 			"EncryptionWriter kms:CreateGrant " + secretsKey,
+			renew,
 		}},
-		"enforce, with a tag and the guard of keys": {fullTemplates(), []string{
+		"nodes alone": {renewingTemplates(), []string{renew}},
+		"enforce, with a tag, the guard of keys and launch templates": {fullTemplates(), []string{
 			"EncryptionWriter eks:AssociateEncryptionConfig " + cluster + " if " + named + " ForAllValues:StringEquals [" + both + "] and " + named +
 				" Null [false] and aws:ResourceTag/tier StringEquals [payments]",
 			"EncryptionWriter kms:CancelKeyDeletion " + both,
 			"EncryptionWriter kms:CreateGrant " + both,
 			"EncryptionWriter kms:EnableKey " + both,
+			"RolloutWriter ec2:CreateTags arn:${Partition}:ec2:*:${AccountId}:*/* if ec2:CreateAction StringEquals [RunInstances]",
+			"RolloutWriter ec2:RunInstances arn:${Partition}:ec2:*:*:* if ec2:LaunchTemplate ArnLike [arn:${Partition}:ec2:*:${AccountId}:launch-template/*]",
+			renew,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +171,10 @@ func writes(templates map[string]template) []string {
 }
 
 func TestOnlyActionsThatTakeNothingElseAreGrantedOnEverything(t *testing.T) {
-	nothingElse := []string{"eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions", "cloudwatch:GetMetricData", "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "kms:ListAliases", "tag:GetResources"}
+	nothingElse := []string{
+		"eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeInstanceTypes",
+		"servicequotas:GetServiceQuota", "servicequotas:GetAWSDefaultServiceQuota", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "kms:ListAliases", "tag:GetResources",
+	}
 	everyTemplate(t, func(t *testing.T, tpl template) {
 		for id, r := range tpl.of("AWS::IAM::Role") {
 			if r.Properties["ManagedPolicyArns"] != nil {

@@ -37,6 +37,9 @@ type Props struct {
 	// SecretsEncryption says what may be written where MaxMode.SecretsEncryption is
 	// above report, and has no use else.
 	SecretsEncryption SecretsEncryption `json:"secretsEncryption"`
+	// NodegroupRollout says what may be written where MaxMode.NodegroupRollout is
+	// above report, and has no use else.
+	NodegroupRollout NodegroupRollout `json:"nodegroupRollout"`
 	// Schedules are the beats of the product.
 	Schedules Schedules `json:"schedules"`
 	// RetentionDays is how long logs and the archive of the bus are kept: a
@@ -87,6 +90,14 @@ type SecretsEncryption struct {
 	KeyGuard bool `json:"keyGuard"`
 }
 
+// NodegroupRollout bounds the role that renews nodes. Which nodegroups it may touch
+// the nodegroups say themselves, by a tag.
+type NodegroupRollout struct {
+	// LaunchTemplates lets nodegroups with a launch template of yours be renewed: EKS
+	// asks whether the caller could start instances from it.
+	LaunchTemplates bool `json:"launchTemplates"`
+}
+
 // Tag is a tag of a cluster.
 type Tag struct {
 	Key   string `json:"key"`
@@ -129,6 +140,12 @@ type SlackApprovals struct {
 
 // writesKeys tells whether a key may be put on a cluster at all.
 func (p Props) writesKeys() bool { return p.MaxMode.SecretsEncryption != config.Report }
+
+// renewsNodes tells likewise of the nodes of nodegroups.
+func (p Props) renewsNodes() bool { return p.MaxMode.NodegroupRollout != config.Report }
+
+// makesPlans tells whether there is anything that people could approve.
+func (p Props) makesPlans() bool { return p.writesKeys() || p.renewsNodes() }
 
 // keyGuard is the highest mode of the guard of keys.
 func (p Props) keyGuard() string {
@@ -202,15 +219,17 @@ func (p Props) Validate() error {
 	v.targets(p)
 	v.demand(p.OrganizationID == "" || organization.MatchString(p.OrganizationID),
 		"organizationId", p.OrganizationID, "an id like o-a1b2c3d4e5")
-	v.mode("maxMode.secretsEncryption", p.MaxMode.SecretsEncryption, config.Modes)
-	v.mode("maxMode.nodegroupRollout", p.MaxMode.NodegroupRollout, []string{config.Report})
+	v.mode("maxMode.secretsEncryption", p.MaxMode.SecretsEncryption)
+	v.mode("maxMode.nodegroupRollout", p.MaxMode.NodegroupRollout)
 	v.secretsEncryption(p)
+	v.demand(p.renewsNodes() || !p.NodegroupRollout.LaunchTemplates, "nodegroupRollout.launchTemplates", p.NodegroupRollout.LaunchTemplates,
+		"it left out while maxMode.nodegroupRollout is report, since nothing writes then")
 	v.schedules(p.Schedules)
 	v.demand(slices.Contains(retentions, p.RetentionDays), "retentionDays", p.RetentionDays, fmt.Sprintf("one of %d days", retentions))
 	v.addresses("recipients.findings", p.Recipients.Findings)
 	v.addresses("recipients.alarms", p.Recipients.Alarms)
 	if p.Slack != nil {
-		v.slack(*p.Slack, p.writesKeys())
+		v.slack(*p.Slack, p.makesPlans())
 	}
 	v.demand(slices.Contains([]string{archARM, archX86, archHost}, p.Architecture), "architecture", p.Architecture, "arm64, x86_64 or host")
 	return errors.Join(v.failures...)
@@ -287,14 +306,8 @@ func (v *verdict) targets(p Props) {
 	}
 }
 
-// mode refuses what nothing in the deployment could keep: a stack that says
-// "enforce" and has no function that writes would deceive.
-func (v *verdict) mode(path, mode string, kept []string) {
-	want := "report, approve or enforce"
-	if slices.Contains(config.Modes, mode) {
-		want = "report: this version deploys no function that writes there"
-	}
-	v.demand(slices.Contains(kept, mode), path, mode, want)
+func (v *verdict) mode(path, mode string) {
+	v.demand(slices.Contains(config.Modes, mode), path, mode, "report, approve or enforce")
 }
 
 // secretsEncryption has the role that puts keys on clusters and what it may do
@@ -329,7 +342,7 @@ func (v *verdict) slack(s Slack, plans bool) {
 	if a == nil {
 		return
 	}
-	v.demand(plans, "slack.approvals", "set", "it left out while maxMode.secretsEncryption is report, since there are no plans then")
+	v.demand(plans, "slack.approvals", "set", "it left out while maxMode is report for every capability, since there are no plans then")
 	// The secret itself is as long and as plain as a name: 32 hexadecimal digits.
 	v.demand(secretName.MatchString(a.SigningSecretName) && !signingSecret.MatchString(a.SigningSecretName), "slack.approvals.signingSecretName", "something else",
 		"the name of the secret in Secrets Manager that holds the signing secret of the Slack app")

@@ -38,7 +38,7 @@ func newSecretsEncryption(h *hub) *function {
 		grants: append([]awsiam.PolicyStatement{
 			allow([]*string{h.bus.EventBusArn()}, "events:PutEvents"),
 			h.grantRecords(), h.grantLists(),
-		}, append(h.grantReaders(), h.grantWriting()...)...),
+		}, append(h.grantReaders(), h.grantWriting(h.props.writesKeys(), config.EncryptionWriterRole)...)...),
 	})
 	f.tell(config.SecretsEncryptionEnv{Queue: *f.queue.QueueUrl()})
 	awsssm.NewCfnParameter(f.scope, jsii.String("KillSwitch"), &awsssm.CfnParameterProps{
@@ -52,20 +52,20 @@ func newSecretsEncryption(h *hub) *function {
 	return f
 }
 
-// grantWriting lets a function take on the writer role of each account that is
-// watched, and read the switch that forbids it. It is nothing where nothing
-// writes.
-func (h *hub) grantWriting() []awsiam.PolicyStatement {
-	if !h.props.writesKeys() {
+// grantWriting lets a function take on a writer role of each account that is
+// watched, and read the switch that forbids it. It is nothing where nothing is
+// written.
+func (h *hub) grantWriting(writes bool, role string) []awsiam.PolicyStatement {
+	if !writes {
 		return nil
 	}
 	read := allow([]*string{jsii.String(arn("ssm", "parameter"+killSwitch))}, "ssm:GetParameter")
 	if h.props.OrganizationID != "" {
-		return []awsiam.PolicyStatement{read, h.grantInOrganization(config.EncryptionWriterRole)}
+		return []awsiam.PolicyStatement{read, h.grantInOrganization(role)}
 	}
 	var writers []*string
 	for _, t := range h.props.Targets {
-		writers = append(writers, jsii.String(iamARN(t.Account, "role/"+config.EncryptionWriterRole)))
+		writers = append(writers, jsii.String(iamARN(t.Account, "role/"+role)))
 	}
 	return []awsiam.PolicyStatement{read, allow(writers, "sts:AssumeRole")}
 }

@@ -19,7 +19,8 @@ import (
 type Steward struct {
 	constructs.Construct
 	Bus           awsevents.EventBus // carries Finding Opened, Changed and Resolved
-	Findings      awssns.Topic       // what is wrong with clusters
+	Findings      awssns.Topic       // what is wrong with clusters, for people
+	Machines      awssns.Topic       // every move of an incident, as JSON
 	Alarms        awssns.Topic       // what is wrong with eks-steward itself
 	Configuration awss3.Bucket       // holds the run-time file at ConfigurationKey
 }
@@ -39,12 +40,19 @@ func NewSteward(scope constructs.Construct, id string, props *Props) *Steward {
 	etcdsize := newEtcdSize(h)
 	clustercheck := newClusterCheck(h)
 	secretsencryption := newSecretsEncryption(h)
-	if h.props.writesKeys() {
-		newApprove(h, secretsencryption.queue)
+	wakes := queues{
+		etcdSize: etcdsize.queue, clusterCheck: clustercheck.queue, secretsEncryption: secretsencryption.queue, notify: notify.queue,
 	}
-	newDispatch(h, etcdsize.queue, clustercheck.queue, secretsencryption.queue, notify.queue)
+	if h.props.renewsNodes() {
+		wakes.nodegroupRollout = newNodegroupRollout(h).queue
+	}
+	if h.props.makesPlans() {
+		newApprove(h, wakes)
+	}
+	newDispatch(h, wakes)
 
 	h.dashboard()
+	output(h, "MachinesTopic", "Every move of an incident as JSON, for subscriptions of yours: docs/recipes", *h.machines.TopicArn())
 	output(h, "ConfigurationBucket", "Upload the run-time file here as "+ConfigurationKey, *h.configuration.bucket.BucketName())
-	return &Steward{Construct: h.scope, Bus: h.bus, Findings: h.findings, Alarms: h.alarms, Configuration: h.configuration.bucket}
+	return &Steward{Construct: h.scope, Bus: h.bus, Findings: h.findings, Machines: h.machines, Alarms: h.alarms, Configuration: h.configuration.bucket}
 }

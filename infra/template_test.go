@@ -78,6 +78,8 @@ func full() infra.Props {
 		SigningSecretName: "eks-steward/slack-signing", Team: "T0123ABCD", Users: []string{"U0123ABCD", "U0123EFGH"},
 	}}
 	p.MaxMode.SecretsEncryption = "enforce"
+	p.MaxMode.NodegroupRollout = "enforce"
+	p.NodegroupRollout.LaunchTemplates = true
 	p.SecretsEncryption = infra.SecretsEncryption{Keys: []string{secretsKey, otherKey}, Tag: &infra.Tag{Key: "tier", Value: "payments"}, KeyGuard: true}
 	p.Recipients = infra.Recipients{Findings: []string{"platform@example.com"}, Alarms: []string{"oncall@example.com"}}
 	p.RetentionDays = 90
@@ -89,14 +91,22 @@ func full() infra.Props {
 // approving is small, and lets plans be carried out that somebody approved.
 func approving() infra.Props {
 	p := small()
-	p.MaxMode.SecretsEncryption = "approve"
+	p.MaxMode = infra.MaxMode{SecretsEncryption: "approve", NodegroupRollout: "approve"}
 	p.SecretsEncryption.Keys = []string{secretsKey}
+	return p
+}
+
+// renewing is small, and lets nodes be renewed, but no key be put on a cluster.
+func renewing() infra.Props {
+	p := small()
+	p.MaxMode.NodegroupRollout = "enforce"
 	return p
 }
 
 // Synthesizing costs seconds, so each deployment is made once.
 var (
 	approvingTemplates = sync.OnceValue(func() map[string]template { return synthesize(approving()) })
+	renewingTemplates  = sync.OnceValue(func() map[string]template { return synthesize(renewing()) })
 
 	smallTemplates = sync.OnceValue(func() map[string]template { return synthesize(small()) })
 	fullTemplates  = sync.OnceValue(func() map[string]template { return synthesize(full()) })

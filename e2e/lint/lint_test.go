@@ -22,7 +22,7 @@ import (
 var contexts = map[string]string{
 	"defaults": `"retentionDays": 30`,
 	"everything": `"slack": {"secretName": "eks-steward/slack", "approvals": {"signingSecretName": "eks-steward/slack-signing", "team": "T0123ABCD", "users": ["U0123ABCD"]}}, ` +
-		`"maxMode": {"secretsEncryption": "enforce"}, "secretsEncryption": {"keys": ["arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"], ` +
+		`"maxMode": {"secretsEncryption": "enforce", "nodegroupRollout": "enforce"}, "nodegroupRollout": {"launchTemplates": true}, "secretsEncryption": {"keys": ["arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"], ` +
 		`"tag": {"key": "tier", "value": "payments"}, "keyGuard": true}, "organizationId": "o-a1b2c3d4e5", "removeData": true, ` +
 		`"recipients": {"findings": ["a@example.com"], "alarms": ["b@example.com"]}`,
 }
@@ -36,7 +36,7 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	},
 	{
 		"AwsSolutions-IAM5[Resource::*]", "Reader",
-		"eks:ListClusters, eks:DescribeClusterVersions, eks:DescribeAddonVersions, cloudwatch:GetMetricData, ec2:DescribeSubnets, ec2:DescribeLaunchTemplateVersions, ec2:GetEbsEncryptionByDefault, ec2:GetEbsDefaultKmsKeyId, kms:ListAliases and tag:GetResources take no resource (Service authorization reference). All of them only read.",
+		"eks:ListClusters, eks:DescribeClusterVersions, eks:DescribeAddonVersions, cloudwatch:GetMetricData, ec2:DescribeSubnets, ec2:DescribeLaunchTemplates, ec2:DescribeLaunchTemplateVersions, ec2:DescribeInstanceTypes, ec2:GetEbsEncryptionByDefault, ec2:GetEbsDefaultKmsKeyId, kms:ListAliases, servicequotas:GetServiceQuota, servicequotas:GetAWSDefaultServiceQuota and tag:GetResources take no resource (Service authorization reference). cloudwatch:DescribeAlarms tells of composite alarms only who may describe all. All of them only read.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:cluster/*]", "Reader",
@@ -44,7 +44,23 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:nodegroup/*]", "Reader",
-		"Nodegroups come and go with clusters, and their ARNs end in an id that EKS makes up. DescribeNodegroup only reads, and only the account's own.",
+		"Nodegroups come and go with clusters, and their ARNs end in an id that EKS makes up. DescribeNodegroup, ListUpdates and DescribeUpdate only read, and only the account's own.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:*::parameter/aws/service/eks/*]", "Reader",
+		"AWS's own parameters, public and of no account: the newest images for each Kubernetes version and architecture, of which new ones keep coming.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:*::parameter/aws/service/bottlerocket/*]", "Reader",
+		"Likewise.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:*::parameter/aws/service/ami-windows-latest/*]", "Reader",
+		"Likewise.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:*:*:document/*]", "Reader",
+		"The run-time file names the change calendar, which may be shared by another account. GetCalendarState tells whether it is open, and nothing else of a document.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:addon/*]", "Reader",
@@ -77,6 +93,30 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:cluster/*]", "EncryptionWriter",
 		"Which clusters there will be is not known at deployment. eks:AssociateEncryptionConfig is held to the keys of the deployment by eks:encryptionConfigProviderKeyArns, and by a tag of the cluster where one is set.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "NodegroupRolloutRole",
+		"Likewise for steward-reader: one role name in any account of the organisation, held to it by aws:ResourceOrgID.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-rollout-writer]", "NodegroupRolloutRole",
+		"Likewise. The role is there only in accounts whose member stack made it, and touches only nodegroups that allow it by their tag.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:eks:*:<AWS::AccountId>:nodegroup/*]", "RolloutWriter",
+		"Which nodegroups there will be is not known at deployment, and IAM knows no other condition of eks:UpdateNodegroupVersion than tags: it is held to nodegroups that have eks-steward/nodegroup-rollout=allowed themselves.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::*]", "RolloutWriter",
+		"ec2:DescribeLaunchTemplateVersions takes no resource (Service authorization reference) and only reads. Only with nodegroupRollout.launchTemplates.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:*:*:*]", "RolloutWriter",
+		"EKS tries out as the caller whether instances could be started from a nodegroup's own launch template. Subnets may be another account's and images are public, so the bound is ec2:LaunchTemplate: only from launch templates of this account. There is no iam:PassRole, so that no instance could have a role. Only with nodegroupRollout.launchTemplates.",
+	},
+	{
+		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:*:<AWS::AccountId>:*/*]", "RolloutWriter",
+		"ec2:CreateTags only on what ec2:RunInstances makes (ec2:CreateAction): a launch template may say which tags instances have. Only with nodegroupRollout.launchTemplates.",
 	},
 }
 

@@ -50,9 +50,9 @@ type Servers interface {
 
 // Rehearsal reads clusters as the function clustercheck reads them.
 type Rehearsal interface {
-	// Cluster reads one whole. With it come the answers to each call, by IAM
-	// action: nil, or a *fleet.Trouble.
-	Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Snapshot, map[string][]error)
+	// Cluster reads one whole, with its pods. With it come the answers to each call,
+	// by IAM action: nil, or a *fleet.Trouble.
+	Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Snapshot, fleet.Part[[]fleet.Pod], map[string][]error)
 }
 
 // Secret is the text of a secret.
@@ -73,6 +73,8 @@ type Order struct {
 	Rehearsal Rehearsal // nil: not examined
 	Quotas    Quotas    // nil: not examined
 	Servers   Servers   // nil: not examined
+
+	Nodegroups Nodegroups // nil: their tags are not examined
 
 	Secret     Secret // nil: not examined
 	SecretName string
@@ -165,6 +167,7 @@ func (p *patient) examine(ctx context.Context) {
 	p.rehearse(ctx, k)
 	p.note(together(p.target, signs)...)
 	p.count(ctx, k)
+	p.optIns(ctx, k.running)
 }
 
 // rehearse reads one cluster whole: to read all of a fleet would take a day's
@@ -174,10 +177,11 @@ func (p *patient) rehearse(ctx context.Context, k known) {
 		return
 	}
 	r := rehearsed{target: p.target, who: p.who, listed: p.listed, cluster: likeliest(p.target, k)}
-	r.snapshot, r.answers = p.order.Rehearsal.Cluster(ctx, p.target, r.cluster)
+	var pods fleet.Part[[]fleet.Pod]
+	r.snapshot, pods, r.answers = p.order.Rehearsal.Cluster(ctx, p.target, r.cluster)
 	p.note(judgeRehearsal(r)...)
 	if read := r.snapshot; read.Nodes.Tried() && read.Cluster.Value.Server.Public {
-		p.note(judgeObjects(p.target, p.who, read)...)
+		p.note(judgeObjects(p.target, p.who, read, pods)...)
 	}
 	if p.order.Quotas != nil && r.snapshot.Nodegroups.Known() {
 		allowed, err := p.order.Quotas.Nodegroups(ctx, p.target)

@@ -35,7 +35,7 @@ func judgeRole(t fleet.Target, who caller, err error) Examination {
 	case errors.Is(err, fleet.Unreachable):
 		e.Seen = sentence(err)
 		e.Remedy = "before a deployment: nothing, the member stack makes the role. After one: see that the stack EksStewardMember-" + t.Account +
-			"-... is there. Its role steward-reader lets in only the functions steward-etcdsize and steward-clustercheck, so examine its account with credentials of that account instead" +
+			"-... is there. Its role steward-reader lets in only the functions of eks-steward, so examine its account with credentials of that account instead" +
 			" (without -f, or with role: none), or let your own role in too. Nothing else of the target was examined"
 	case err != nil:
 		e.Seen, e.Remedy = sentence(err), "examine again; nothing else of the target was examined"
@@ -116,7 +116,9 @@ func resourceOf(action string, t fleet.Target, partition string) (string, bool) 
 	}
 	switch action {
 	case "eks:ListClusters", "eks:DescribeClusterVersions", "eks:DescribeAddonVersions",
-		"cloudwatch:GetMetricData", "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "kms:ListAliases", "tag:GetResources":
+		"cloudwatch:GetMetricData", "ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeLaunchTemplates", "ec2:DescribeInstanceTypes",
+		"cloudwatch:DescribeAlarms", // composite alarms are told only to who may describe all
+		"servicequotas:GetServiceQuota", "servicequotas:GetAWSDefaultServiceQuota", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId", "kms:ListAliases", "tag:GetResources":
 		return "*", true
 	case "eks:DescribeCluster", "eks:ListNodegroups", "eks:ListAddons", "eks:ListInsights", "eks:DescribeInsight", "eks:ListUpdates", "eks:DescribeUpdate":
 		return in("eks", t.Account, "cluster/*"), true
@@ -126,6 +128,10 @@ func resourceOf(action string, t fleet.Target, partition string) (string, bool) 
 		return in("eks", t.Account, "addon/*"), true
 	case "kms:DescribeKey", "kms:GetKeyRotationStatus", "kms:ListResourceTags", "kms:ListGrants", "kms:GetKeyPolicy":
 		return in("kms", "*", "key/*"), true // a cluster's key may be another account's
+	case "ssm:GetParameter":
+		return in("ssm", "", "parameter/aws/service/*"), true // AWS's own are no account's
+	case "ssm:GetCalendarState":
+		return in("ssm", "*", "document/*"), true // a calendar may be another account's
 	}
 	return "", false
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// A call is one that the function clustercheck makes.
+// A call is one that the function clustercheck makes, or only a rollout.
 type call struct {
 	action string
 	tried  string
@@ -27,6 +27,9 @@ func calls() []call {
 		keyless   = "has no customer key that exists"
 
 		untemplated   = "has no managed nodegroup with a launch template of its own"
+		unpublished   = "has no managed nodegroup with an image of AWS's"
+		untold        = "has no quota of which only AWS's default is known"
+		untyped       = "has no managed nodegroup that names types of instances"
 		volumeKeyless = "has no managed nodegroup whose volumes a customer key encrypts"
 	)
 	return []call{
@@ -41,6 +44,13 @@ func calls() []call {
 		{"eks:DescribeUpdate", "described a change of the control plane", "eks:ListUpdates", unchanged},
 		{"ec2:DescribeSubnets", "looked for free addresses in the subnets of the control plane", "eks:DescribeCluster", "names no subnets"},
 		{"ec2:DescribeLaunchTemplateVersions", "read the launch templates of managed nodegroups", "eks:DescribeNodegroup", untemplated},
+		{"ec2:DescribeLaunchTemplates", "asked which versions the launch templates of managed nodegroups have", "eks:DescribeNodegroup", untemplated},
+		{"ec2:DescribeInstanceTypes", "asked how many vCPUs a node has", "eks:DescribeNodegroup", untyped},
+		{"ssm:GetParameter", "asked for the newest images of AWS", "eks:DescribeNodegroup", unpublished},
+		{"ssm:GetCalendarState", "asked whether a change calendar is open", "", ""},
+		{"cloudwatch:DescribeAlarms", "looked at alarms", "", ""},
+		{"servicequotas:GetServiceQuota", "asked how many vCPUs may run", "", ""},
+		{"servicequotas:GetAWSDefaultServiceQuota", "asked how many vCPUs may run by default", "servicequotas:GetServiceQuota", untold},
 		{"ec2:GetEbsEncryptionByDefault", "asked whether new volumes are encrypted by default", "eks:DescribeCluster", ""},
 		{"ec2:GetEbsDefaultKmsKeyId", "asked for the key that encrypts volumes by default", "eks:DescribeCluster", ""},
 		{"kms:DescribeKey", "described the customer key", "eks:DescribeCluster", keyless},
@@ -63,7 +73,7 @@ type rehearsed struct {
 	answers  map[string][]error // by action
 }
 
-// judgeRehearsal is about the actions that only clustercheck needs. What is
+// judgeRehearsal is about the actions that only clustercheck and rollouts need. What is
 // allowed is told at once, and what could not be tried for each reason; what is
 // missing stands alone.
 func judgeRehearsal(r rehearsed) []Examination {

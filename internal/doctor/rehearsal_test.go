@@ -71,6 +71,8 @@ func told(r doctor.Report, outcome fleet.Outcome) string {
 const (
 	always = "eks:DescribeAddonVersions, eks:ListNodegroups"
 	ofKey  = "kms:DescribeKey, kms:GetKeyRotationStatus, kms:ListAliases, kms:ListResourceTags"
+	// What is asked of the nodes that a nodegroup could have.
+	ofRenewal = "ec2:DescribeLaunchTemplateVersions, ec2:DescribeLaunchTemplates, ec2:DescribeInstanceTypes, ssm:GetParameter"
 	// What is asked of volumes: of the region, and of the key of nodes.
 	ofVolumes   = "ec2:GetEbsEncryptionByDefault, ec2:GetEbsDefaultKmsKeyId"
 	ofVolumeKey = "kms:ListGrants, kms:GetKeyPolicy"
@@ -81,11 +83,11 @@ func TestOneClusterOfATargetIsReadWhole(t *testing.T) {
 	if r.Verdict != doctor.Ready {
 		t.Errorf("verdict %s of %+v", r.Verdict, r.Examinations)
 	}
-	want := "allowed: eks:DescribeAddonVersions, eks:ListNodegroups, eks:DescribeNodegroup, eks:ListAddons, eks:DescribeAddon, eks:ListInsights, eks:DescribeInsight, ec2:DescribeSubnets, ec2:DescribeLaunchTemplateVersions, " + ofVolumes + ", " + ofKey + ", " + ofVolumeKey + ", tag:GetResources"
+	want := "allowed: eks:DescribeAddonVersions, eks:ListNodegroups, eks:DescribeNodegroup, eks:ListAddons, eks:DescribeAddon, eks:ListInsights, eks:DescribeInsight, ec2:DescribeSubnets, " + ofRenewal + ", ssm:GetCalendarState, cloudwatch:DescribeAlarms, servicequotas:GetServiceQuota, " + ofVolumes + ", " + ofKey + ", " + ofVolumeKey + ", tag:GetResources"
 	if got := told(r, fleet.Pass); got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	if got := told(r, fleet.NotApplicable); got != "not tried: eks:ListUpdates, eks:DescribeUpdate, because cluster rich, the only one that was looked at, is not being changed" {
+	if got := told(r, fleet.NotApplicable); got != "not tried: eks:ListUpdates, eks:DescribeUpdate, because cluster rich, the only one that was looked at, is not being changed; not tried: servicequotas:GetAWSDefaultServiceQuota, because cluster rich, the only one that was looked at, has no quota of which only AWS's default is known" {
 		t.Errorf("told %q of what was not tried", got)
 	}
 	if calls := w.Calls(); calls.Of("ListNodegroups").Total() != 1 || calls.Of("ListInsights").Total() != 1 {
@@ -114,7 +116,7 @@ func TestWhatCannotBeTriedIsNotClaimedToPass(t *testing.T) {
 			"not tried: " + always, "because no cluster of EKS is active here",
 		}},
 		"what comes after a denial": {rich(), []edge.Step{{Operation: "ListNodegroups", Times: edge.Always, Do: denied("eks:ListNodegroups", unallowed)}}, doctor.Mend, fleet.Unknown, []string{
-			"not tried: eks:DescribeNodegroup, ec2:DescribeLaunchTemplateVersions, " + ofVolumeKey + ", because eks:ListNodegroups failed before",
+			"not tried: eks:DescribeNodegroup, " + ofRenewal + ", " + ofVolumeKey + ", because eks:ListNodegroups failed before",
 		}},
 		"a cluster that nobody may describe": {rich(), []edge.Step{{Operation: "DescribeCluster", Times: edge.Always, Do: denied("eks:DescribeCluster", unallowed)}}, doctor.Mend, fleet.Unknown, []string{
 			"not tried: eks:DescribeAddonVersions, eks:ListUpdates, eks:DescribeUpdate, ec2:DescribeSubnets, " + ofKey + ", because eks:DescribeCluster failed before",
@@ -144,9 +146,14 @@ func TestWhatCannotBeTriedIsNotClaimedToPass(t *testing.T) {
 func TestFault_05_EachActionOfClustercheckThatIsMissingIsNamed(t *testing.T) {
 	operations := map[string][]string{
 		"eks": {"DescribeAddonVersions", "ListNodegroups", "DescribeNodegroup", "ListAddons", "DescribeAddon", "ListInsights", "DescribeInsight"},
-		"ec2": {"DescribeSubnets", "DescribeLaunchTemplateVersions", "GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"},
+		"ec2": {"DescribeSubnets", "DescribeLaunchTemplateVersions", "DescribeLaunchTemplates", "DescribeInstanceTypes", "GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"},
 		"kms": {"DescribeKey", "GetKeyRotationStatus", "ListAliases", "ListResourceTags", "ListGrants", "GetKeyPolicy"},
 		"tag": {"GetResources"},
+		"ssm": {"GetParameter", "GetCalendarState"},
+
+		"servicequotas": {"GetServiceQuota"},
+
+		"cloudwatch": {"DescribeAlarms"},
 	}
 	for prefix, names := range operations {
 		for _, operation := range names {
@@ -171,7 +178,7 @@ func TestFault_05_EachActionOfClustercheckThatIsMissingIsNamed(t *testing.T) {
 // All that a first visit can find without a single permission.
 func TestFault_05_SomebodyWithoutAnyPermissionGetsAPolicy(t *testing.T) {
 	var none []edge.Step
-	for _, service := range []string{"eks", "monitoring", "ec2", "kms", "tagging"} {
+	for _, service := range []string{"eks", "monitoring", "ec2", "kms", "tagging", "ssm", "servicequotas"} {
 		none = append(none, edge.Step{Service: service, Times: edge.Always, Do: edge.Answer(http.StatusForbidden, "AccessDeniedException", "You are not allowed to do that.")})
 	}
 	r, _ := rehearse(t, rich(), none...)

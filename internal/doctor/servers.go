@@ -106,13 +106,13 @@ func answered(who caller, err error) sign {
 	return s
 }
 
-// judgeObjects is about what clustercheck reads of an API server beside /metrics.
-// Objects of which the server says the same are told together.
-func judgeObjects(t fleet.Target, who caller, s fleet.Snapshot) []Examination {
+// judgeObjects is about what clustercheck and rollouts read of an API server beside
+// /metrics. Objects of which the server says the same are told together.
+func judgeObjects(t fleet.Target, who caller, s fleet.Snapshot, pods fleet.Part[[]fleet.Pod]) []Examination {
 	parts := []struct {
 		name    string
 		trouble *fleet.Trouble
-	}{{"nodes", s.Nodes.Trouble}, {"kube-proxy", s.KubeProxy.Trouble}, {"backups of Velero", s.Backups.Trouble}}
+	}{{"nodes", s.Nodes.Trouble}, {"kube-proxy", s.KubeProxy.Trouble}, {"backups of Velero", s.Backups.Trouble}, {"pods with their budgets", pods.Trouble}}
 	var order []string
 	first, names := map[string]sign{}, map[string][]string{} // by kind
 	for _, p := range parts {

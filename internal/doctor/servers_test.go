@@ -86,10 +86,13 @@ func TestFault_43_WhyAnAPIServerCannotBeReadIsToldApart(t *testing.T) {
 }
 
 // read is a cluster as it is written down.
-type read struct{ snapshot fleet.Snapshot }
+type read struct {
+	snapshot fleet.Snapshot
+	pods     fleet.Part[[]fleet.Pod]
+}
 
-func (r read) Cluster(context.Context, fleet.Target, string) (fleet.Snapshot, map[string][]error) {
-	return r.snapshot, nil
+func (r read) Cluster(context.Context, fleet.Target, string) (fleet.Snapshot, fleet.Part[[]fleet.Pod], map[string][]error) {
+	return r.snapshot, r.pods, nil
 }
 
 func TestFault_43_WhatAnAPIServerKeepsToItselfIsTold(t *testing.T) {
@@ -103,13 +106,15 @@ func TestFault_43_WhatAnAPIServerKeepsToItselfIsTold(t *testing.T) {
 		public bool
 		nodes  error
 		backup error
+		pods   error
 		want   []string
 	}{
-		"all can be read":               {true, true, nil, nil, []string{"pass: read nodes, kube-proxy, backups of Velero of cluster api"}},
-		"one rule is missing":           {true, true, nil, refused("/apis/velero.io"), []string{"pass: read nodes, kube-proxy of", "fail: read backups of Velero of"}},
-		"two rules are missing":         {true, true, refused("/api/v1/nodes"), refused("/apis/velero.io"), []string{"fail: read nodes, backups of Velero of", "pass: read kube-proxy of"}},
-		"my own rights say nothing":     {false, true, refused("/api/v1/nodes"), nil, []string{"unknown: read nodes of", "pass: read kube-proxy, backups of Velero of"}},
-		"a server that nobody may call": {true, false, refused("/api/v1/nodes"), nil, nil},
+		"all can be read":               {true, true, nil, nil, nil, []string{"pass: read nodes, kube-proxy, backups of Velero, pods with their budgets of cluster api"}},
+		"one rule is missing":           {true, true, nil, refused("/apis/velero.io"), nil, []string{"pass: read nodes, kube-proxy, pods with their budgets of", "fail: read backups of Velero of"}},
+		"two rules are missing":         {true, true, refused("/api/v1/nodes"), refused("/apis/velero.io"), nil, []string{"fail: read nodes, backups of Velero of", "pass: read kube-proxy, pods with their budgets of"}},
+		"only a rollout would miss it":  {true, true, nil, nil, refused("/api/v1/pods"), []string{"pass: read nodes, kube-proxy, backups of Velero of", "fail: read pods with their budgets of"}},
+		"my own rights say nothing":     {false, true, refused("/api/v1/nodes"), nil, nil, []string{"unknown: read nodes of", "pass: read kube-proxy, backups of Velero, pods with their budgets of"}},
+		"a server that nobody may call": {true, false, refused("/api/v1/nodes"), nil, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, w := enter(t, region("eu-west-1"))
@@ -127,7 +132,7 @@ func TestFault_43_WhatAnAPIServerKeepsToItselfIsTold(t *testing.T) {
 				KubeProxy: fleet.Read(fleet.KubeProxy{}, nil, now),
 				Backups:   fleet.Read([]fleet.Backup(nil), tt.backup, now),
 			}
-			r := doctor.Examine(t.Context(), f, doctor.Order{Targets: []fleet.Target{target}, Rehearsal: read{s}}, now)
+			r := doctor.Examine(t.Context(), f, doctor.Order{Targets: []fleet.Target{target}, Rehearsal: read{s, fleet.Read([]fleet.Pod(nil), tt.pods, now)}}, now)
 			var got []string
 			for _, e := range r.Examinations {
 				if e.Subject == "Kubernetes objects" {

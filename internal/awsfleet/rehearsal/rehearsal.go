@@ -38,9 +38,9 @@ func New(hub aws.Config, now func() time.Time, options ...snapshot.Option) *Stag
 // that they may be looked for shows all the same.
 const nobody = "eks-steward-rehearsal"
 
-// Cluster reads one cluster whole. With it come the answers to each call, by IAM
+// Cluster reads one cluster whole, with its pods. With it come the answers to each call, by IAM
 // action: nil, or a *fleet.Trouble. An action without answers was not called.
-func (s *Stage) Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Snapshot, map[string][]error) {
+func (s *Stage) Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Snapshot, fleet.Part[[]fleet.Pod], map[string][]error) {
 	heard := &listener{answers: map[string][]error{}}
 	cfg := s.hub.Copy()
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), heard.listen)
@@ -59,7 +59,31 @@ func (s *Stage) Cluster(ctx context.Context, t fleet.Target, name string) (fleet
 			break
 		}
 	}
-	return read, heard.answers
+	var pods fleet.Part[[]fleet.Pod]
+	if read.Nodes.Tried() { // else no API server is asked
+		_, pods, _ = survey.Workloads(ctx, read.Cluster.Value)
+	}
+	return read, pods, heard.answers
+}
+
+// atOnce bounds the clusters that are asked about at the same time.
+const atOnce = 4
+
+// Nodegroups are the managed nodegroups of clusters, in the order of the names.
+func (s *Stage) Nodegroups(ctx context.Context, t fleet.Target, clusters []string) []fleet.Part[[]fleet.Nodegroup] {
+	survey := snapshot.New(awsfleet.New(s.hub), s.now, s.options...).Survey(t)
+	all := make([]fleet.Part[[]fleet.Nodegroup], len(clusters))
+	var reading sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for i, name := range clusters {
+		places <- struct{}{}
+		reading.Go(func() {
+			defer func() { <-places }()
+			all[i] = survey.Nodegroups(ctx, name)
+		})
+	}
+	reading.Wait()
+	return all
 }
 
 // A listener hears the calls of several goroutines.

@@ -48,7 +48,7 @@ func rehearse(t *testing.T, endpoint, ca string, option []snapshot.Option, break
 		Region: target.Region, HTTPClient: inProcess{w.Handler()},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}, time.Now, option...)
-	read, answers := stage.Cluster(t.Context(), target, "rich")
+	read, _, answers := stage.Cluster(t.Context(), target, "rich")
 	if read.ID != target.Cluster("rich") {
 		t.Errorf("read %s", read.ID)
 	}
