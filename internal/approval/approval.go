@@ -1,7 +1,8 @@
-// Package approval decides whose word counts for a plan: a request that Slack
-// signed, from a user who may approve, or a message of a person whom AWS vouches
-// for. It never decides whether the plan still holds: the ledger does, and the
-// function that carries it out reads the cluster again.
+// Package approval decides whose word counts for a plan or a rollout: a request
+// that Slack signed, from a user who may approve, or a message of a person whom AWS
+// vouches for. It never decides whether the plan still holds or the rollout can
+// obey: the ledger does, and the function that carries it out reads the cluster
+// again.
 package approval
 
 import (
@@ -19,10 +20,12 @@ import (
 // deployment. It is fixed, so that a person needs to know no more than the plan.
 const QueueName = "eks-steward-approvals"
 
-// A Word is what lies in the queue: somebody approves of a plan.
+// A Word is what lies in the queue: somebody approves of a plan, or wants something
+// of a rollout.
 type Word struct {
-	Plan  string `json:"plan"`            // its hash, or how that begins
-	Slack *Press `json:"slack,omitempty"` // only the function itself may speak for users of Slack
+	Plan    string   `json:"plan,omitempty"`    // its hash, or how that begins
+	Slack   *Press   `json:"slack,omitempty"`   // only the function itself may speak for users of Slack
+	Rollout *Command `json:"rollout,omitempty"` // without a plan, and never from Slack
 }
 
 // A Voice is who approves, and in which way.
@@ -46,10 +49,16 @@ func Parse(message []byte) (Word, error) {
 	d := json.NewDecoder(bytes.NewReader(message))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&w); err != nil {
-		return Word{}, errors.New(`the approval is no JSON of the form {"plan": "..."}: send it with steward approve`)
+		return Word{}, errors.New(`the approval is no JSON of the form {"plan": "..."} or {"rollout": {...}}: send it with steward approve or steward rollout`)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Word{}, errors.New("something follows the approval: want one JSON object")
+	}
+	if w.Rollout != nil {
+		if w.Plan != "" || w.Slack != nil {
+			return Word{}, errors.New("a command for a rollout comes alone: without a plan, and not from Slack")
+		}
+		return w, w.Rollout.valid()
 	}
 	if err := ValidPlan(w.Plan); err != nil {
 		return Word{}, err
@@ -64,7 +73,7 @@ func Parse(message []byte) (Word, error) {
 func (w Word) Message() ([]byte, error) {
 	b, err := json.Marshal(w)
 	if err != nil {
-		return nil, fmt.Errorf("encode the approval of plan %s: %w", w.Plan, err)
+		return nil, fmt.Errorf("encode what is to be sent: %w", err)
 	}
 	if _, err := Parse(b); err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ var (
 	ErrForged    = errors.New("the signature is not Slack's: if Slack's signing secret was changed, store the new one")
 	ErrMalformed = errors.New("the request is no press of a button as Slack documents it")
 	ErrNoPlan    = errors.New("the button stands for no plan")
+	ErrLink      = errors.New("the button only opens a page")
 	ErrTeam      = errors.New("the user is of another workspace than the one that may approve")
 	ErrStranger  = errors.New("the user is not among those who may approve")
 )
@@ -73,6 +74,10 @@ func signature(secret, timestamp string, body []byte) []byte {
 
 // Action is the id of the button that approves a plan.
 const Action = "approve-plan"
+
+// LinkAction begins the ids of buttons that only open a page. Slack sends their
+// presses too, and wants them acknowledged.
+const LinkAction = "link-"
 
 // Value is what the button carries.
 func Value(plan, nonce string) string { return plan + ":" + nonce }
@@ -127,6 +132,9 @@ func ReadPress(body []byte) (Press, error) {
 	}
 	if payload.Type != "block_actions" || len(payload.Actions) != 1 || payload.User.ID == "" {
 		return Press{}, ErrMalformed
+	}
+	if strings.HasPrefix(payload.Actions[0].ID, LinkAction) {
+		return Press{}, ErrLink
 	}
 	p := Press{Team: payload.Team.ID, User: payload.User.ID, Name: payload.User.Name, Reply: payload.ResponseURL}
 	if payload.User.TeamID != "" {

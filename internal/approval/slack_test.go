@@ -130,6 +130,7 @@ func TestReadPressRefusesEverythingElse(t *testing.T) {
 		"no action":                    {replace(`"actions":[{`, `"actions":[],"other":[{`), approval.ErrMalformed},
 		"two actions":                  {replace(`"actions":[`, `"actions":[{},`), approval.ErrMalformed},
 		"another button":               {replace("approve-plan", "snooze"), approval.ErrNoPlan},
+		"a button that opens a page":   {replace("approve-plan", "link-1"), approval.ErrLink},
 		"a value without a nonce":      {replace("VALUE", plan), approval.ErrNoPlan},
 		"a value with an empty nonce":  {replace("VALUE", plan+":"), approval.ErrNoPlan},
 		"only the beginning of a plan": {replace("VALUE", plan[:12]+":"+nonce), approval.ErrNoPlan},

@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Payload is the body of a post to an incoming webhook.
+// Payload is what a message shows: the body of a post to an incoming webhook, and
+// part of a call to the Web API.
 type Payload struct {
 	Text   string  `json:"text"` // for notifications and screen readers
 	Blocks []Block `json:"blocks"`
@@ -27,14 +28,15 @@ type Text struct {
 	Text string `json:"text"`
 }
 
-// Button is a button that asks for confirmation.
+// Button is a button that asks for confirmation, or that opens a page.
 type Button struct {
-	Type    string       `json:"type"` // button
-	Text    Text         `json:"text"`
-	Action  string       `json:"action_id"`
-	Value   string       `json:"value"`
-	Style   string       `json:"style"`
-	Confirm Confirmation `json:"confirm"`
+	Type    string        `json:"type"` // button
+	Text    Text          `json:"text"`
+	Action  string        `json:"action_id"`
+	Value   string        `json:"value,omitempty"`
+	URL     string        `json:"url,omitempty"`
+	Style   string        `json:"style,omitempty"`
+	Confirm *Confirmation `json:"confirm,omitempty"`
 }
 
 // Confirmation is what a button asks before it counts as pressed.
@@ -55,6 +57,7 @@ const (
 	maxFields  = 10
 	maxField   = 2000
 	maxConfirm = 300 // https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
+	maxButton  = 75  // https://docs.slack.dev/reference/block-kit/block-elements/button-element
 )
 
 func header(text string) Block {

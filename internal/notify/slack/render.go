@@ -1,6 +1,7 @@
-// Package slack renders messages in Block Kit and posts them to an incoming
-// webhook. It decides how a message looks and what Slack's answer means, never
-// whether anybody should be told; it never shows the webhook's address.
+// Package slack renders messages in Block Kit and brings them to Slack: to an
+// incoming webhook, or as a bot that changes them in place and answers in their
+// threads. It decides how a message looks and what Slack's answer means, never
+// whether anybody should be told; it never shows the webhook's address or a token.
 package slack
 
 import (
@@ -21,11 +22,12 @@ const (
 	remedy    = 1800 // what to do
 	label     = 80
 	value     = 300
-	line      = 200 // one incident in a digest
+	line      = 190 // one incident in a digest: ten of them, with their places, fit into a section
+	region    = 48  // where it is
 )
 
 // What a digest shows by name: so many incidents of one group and in all, and so
-// many groups. A group is up to three blocks, and up to seven stand around them.
+// many groups. A group is up to three blocks, and up to eight stand around them.
 const (
 	namedOfGroup = 10
 	namedInAll   = 40
@@ -35,13 +37,30 @@ const (
 // Render lays out a message. The result is always one that Slack accepts.
 // buttons says that somebody listens when one is pressed.
 func Render(m notify.Message, buttons bool) Payload {
+	n, ok := alone(m)
+	if ok && m.Kind == notify.Reminder {
+		return short(m, n, buttons)
+	}
 	p := Payload{Text: clip(emoji(m)+" "+m.Headline(), headline)}
 	p.Blocks = append(p.Blocks, header(emoji(m)+" "+m.Headline()))
-	if m.Kind != notify.LedgerOut && len(m.Notices) == 1 {
-		p.Blocks = append(p.Blocks, single(m, m.Notices[0], buttons)...)
+	if ok {
+		p.Blocks = append(p.Blocks, single(m, n, buttons)...)
 	} else {
-		p.Blocks = append(p.Blocks, digest(m)...)
+		p.Blocks = appendLinks(append(p.Blocks, digest(m)...), m.Links, buttons)
 	}
+	return p.noted(m)
+}
+
+// alone is the incident of a message that is about one and no list.
+func alone(m notify.Message) (notify.Notice, bool) {
+	if len(m.Notices) != 1 || m.Kind == notify.LedgerOut || m.Kind == notify.Daily || m.Kind == notify.Digest {
+		return notify.Notice{}, false
+	}
+	return m.Notices[0], true
+}
+
+// noted adds what the message has to say about its own delivery.
+func (p Payload) noted(m notify.Message) Payload {
 	if note := clip(m.Note, paragraph); note != "" {
 		p.Blocks = append(p.Blocks, footnote(note))
 	}
@@ -51,14 +70,13 @@ func Render(m notify.Message, buttons bool) Payload {
 // single is one incident, what is most urgent to know first.
 func single(m notify.Message, n notify.Notice, buttons bool) []Block {
 	f := n.Incident.Finding
-	blocks := []Block{section(where(n))}
-	if fields := numbers(f); len(fields) > 0 {
-		blocks = append(blocks, Block{Type: "section", Fields: fields})
-	}
+	blocks := []Block{section(where(n) + calling(m.Mention))}
 	if n.Kind == notify.Resolved {
 		blocks = appendText(blocks, "Why it is over", f.Reason, paragraph)
+		blocks = appendNumbers(blocks, f)
 	} else {
 		blocks = appendText(blocks, "What it means", f.Meaning, paragraph)
+		blocks = appendNumbers(blocks, f)
 		blocks = appendText(blocks, "What to do", notify.Steps(f.Remedy), remedy)
 		blocks = appendText(blocks, "Why you are told", f.Reason, paragraph)
 		blocks = appendText(blocks, "Waits for approval", n.Approve(m.Location), paragraph)
@@ -66,6 +84,7 @@ func single(m notify.Message, n notify.Notice, buttons bool) []Block {
 			blocks = append(blocks, approve(*f.Approval))
 		}
 	}
+	blocks = appendLinks(blocks, m.Links, buttons)
 	return append(blocks, footnote(clip(n.History(m.Location), paragraph)))
 }
 
@@ -74,7 +93,7 @@ func single(m notify.Message, n notify.Notice, buttons bool) []Block {
 func approve(a fleet.Approval) Block {
 	return Block{Type: "actions", Elements: []any{Button{
 		Type: "button", Text: plain("Approve"), Action: approval.Action, Value: approval.Value(a.Plan, a.Nonce), Style: "primary",
-		Confirm: Confirmation{
+		Confirm: &Confirmation{
 			Title: plain("This cannot be taken back"), Text: plain(cmp.Or(clip(a.Text, maxConfirm), "The plan is carried out at once.")),
 			Confirm: plain("Approve"), Deny: plain("Not now"), Style: "danger",
 		},
@@ -83,12 +102,37 @@ func approve(a fleet.Approval) Block {
 
 // where names the place in bold: it is what the reader looks up next.
 func where(n notify.Notice) string {
-	c := n.Incident.Finding.Cluster
-	rest := "account " + clip(c.Account, label) + ", " + clip(c.Region, label)
-	if c.Name == "" {
+	f := n.Incident.Finding
+	rest := "account " + clip(f.Cluster.Account, label) + ", " + clip(f.Cluster.Region, label)
+	if owner := clip(f.Owner, label); owner != "" {
+		rest += ", owner " + owner
+	}
+	if f.Cluster.Name == "" {
 		return rest
 	}
-	return "*" + clip(c.Name, value) + "*, " + rest
+	return "*" + clip(f.Cluster.Name, value) + "*, " + rest
+}
+
+// appendNumbers shows how far work has come, and the values.
+func appendNumbers(blocks []Block, f fleet.Finding) []Block {
+	if f.Progress != nil {
+		blocks = append(blocks, section(bar(*f.Progress)))
+	}
+	if fields := numbers(f); len(fields) > 0 {
+		blocks = append(blocks, Block{Type: "section", Fields: fields})
+	}
+	return blocks
+}
+
+// bar draws progress in tenths; only what is done is drawn as full.
+func bar(p fleet.Progress) string {
+	const cells = 10
+	done := min(max(p.Done, 0), max(p.Total, 0))
+	full := 0
+	if p.Total > 0 {
+		full = int(float64(done) / float64(p.Total) * cells)
+	}
+	return fmt.Sprintf("%s%s %d of %d", strings.Repeat("▓", full), strings.Repeat("░", cells-full), done, max(p.Total, 0))
 }
 
 // numbers are the values of a finding. What does not fit is counted.
@@ -130,7 +174,7 @@ func digest(m notify.Message) []Block {
 	for _, g := range shown {
 		names := min(len(g.Notices), namedOfGroup, room)
 		room -= names
-		blocks = append(blocks, divider(), section(list(g, names)))
+		blocks = append(blocks, divider(), section(list(m, g, names)))
 		if what := g.Remedy(); !said[what] {
 			said[what] = true
 			blocks = appendText(blocks, "What to do", notify.Steps(what), paragraph)
@@ -147,12 +191,16 @@ func digest(m notify.Message) []Block {
 }
 
 // list is the heading of a group and its first incidents; the others are counted.
-func list(g notify.Group, names int) string {
+func list(m notify.Message, g notify.Group, names int) string {
 	var b strings.Builder
-	b.WriteString("*" + mark(g.Severity, g.Resolved) + " " + clip(g.Heading(), value) + "*")
+	b.WriteString("*" + mark(g.Severity, g.Resolved) + " " + clip(g.Heading(), line) + "*")
 	for _, n := range g.Notices[:names] {
 		c := n.Incident.Finding.Cluster
-		b.WriteString("\n• " + clip(n.Title(), line) + " (" + clip(c.Account+", "+c.Region, label) + ")")
+		b.WriteString("\n• " + clip(n.Title(), line) + " (" + clip(c.Account+", "+c.Region, region))
+		if m.Kind == notify.Daily {
+			b.WriteString(", since " + notify.Clock(n.Incident.Opened, m.Location))
+		}
+		b.WriteString(")")
 	}
 	if left := len(g.Notices) - names; left > 0 {
 		fmt.Fprintf(&b, "\nand %d more", left)

@@ -1,7 +1,6 @@
 package slack
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,10 +19,9 @@ type Replier struct{ Client *http.Client }
 
 // NewReplier returns one that gives up before a run of the function ends.
 func NewReplier() *Replier {
-	return &Replier{Client: &http.Client{
-		Timeout:       2 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	client := newClient()
+	client.Timeout = 2 * time.Second
+	return &Replier{Client: client}
 }
 
 // Reply posts a text at the address that Slack sent with the press, which works
@@ -43,18 +41,12 @@ func (r *Replier) Reply(ctx context.Context, address, text string, everybody boo
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	got, err := send(ctx, r.Client, address, "", body)
 	if err != nil {
-		return errors.New("the address to answer at is none") // the cause would show it
+		return err
 	}
-	req.Header.Set("Content-Type", "application/json; charset=utf-8")
-	resp, err := r.Client.Do(req)
-	if err != nil {
-		return withoutAddress(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("answer %d", resp.StatusCode)
+	if got.status != http.StatusOK {
+		return fmt.Errorf("answer %d", got.status)
 	}
 	return nil
 }

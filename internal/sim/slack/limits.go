@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"net/url"
 	"strings"
 	"unicode/utf16"
 
@@ -20,6 +21,7 @@ const (
 	maxButton   = 75
 	maxAction   = 255
 	maxValue    = 2000
+	maxURL      = 3000
 	maxTitle    = 100 // of a confirmation
 	maxConfirm  = 300
 )
@@ -86,17 +88,30 @@ func validActions(b *slack.ActionBlock) bool {
 	if b.Elements == nil || len(b.Elements.ElementSet) == 0 || len(b.Elements.ElementSet) > maxButtons {
 		return false
 	}
+	ids := map[string]bool{}
 	for _, e := range b.Elements.ElementSet {
 		button, ok := e.(*slack.ButtonBlockElement)
-		if !ok || !validText(button.Text, maxButton) || button.Text.Type != slack.PlainTextType ||
-			len(button.ActionID) > maxAction || len(button.Value) > maxValue {
+		if !ok || ids[button.ActionID] || !validButton(button) {
 			return false
 		}
-		if c := button.Confirm; c != nil && (!validText(c.Title, maxTitle) || !validText(c.Text, maxConfirm) || !validText(c.Confirm, maxButton)) {
-			return false
-		}
+		ids[button.ActionID] = true
 	}
 	return true
+}
+
+func validButton(b *slack.ButtonBlockElement) bool {
+	if !validText(b.Text, maxButton) || b.Text.Type != slack.PlainTextType || b.ActionID == "" ||
+		len(b.ActionID) > maxAction || len(b.Value) > maxValue || !validURL(b.URL) {
+		return false
+	}
+	c := b.Confirm
+	return c == nil || validText(c.Title, maxTitle) && validText(c.Text, maxConfirm) && validText(c.Confirm, maxButton)
+}
+
+// validURL takes what a button may open, and no address at all.
+func validURL(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && len(address) <= maxURL && (address == "" || u.Scheme == "https" && u.Host != "")
 }
 
 // validText counts in UTF-16, the most that Slack may count.
@@ -140,6 +155,26 @@ func buttons(b *slack.ActionBlock) []*slack.TextBlockObject {
 	for _, e := range b.Elements.ElementSet {
 		if button, ok := e.(*slack.ButtonBlockElement); ok {
 			all = append(all, button.Text)
+		}
+	}
+	return all
+}
+
+// buttonsOf are all buttons of a message.
+func buttonsOf(m *slack.WebhookMessage) []*slack.ButtonBlockElement {
+	var all []*slack.ButtonBlockElement
+	if m.Blocks == nil {
+		return nil
+	}
+	for _, b := range m.Blocks.BlockSet {
+		actions, ok := b.(*slack.ActionBlock)
+		if !ok {
+			continue
+		}
+		for _, e := range actions.Elements.ElementSet {
+			if button, ok := e.(*slack.ButtonBlockElement); ok {
+				all = append(all, button)
+			}
 		}
 	}
 	return all

@@ -60,6 +60,12 @@ func TestSlackRefusesWithItsOwnWords(t *testing.T) {
 		return strings.Split(strings.TrimSuffix(strings.Repeat(s+"\n", n), "\n"), "\n")
 	}
 	field := `{"type":"mrkdwn","text":"f"}`
+	press := func(id, to string) string {
+		return fmt.Sprintf(`{"type":"button","action_id":%q,"url":%q,"text":{"type":"plain_text","text":"b"}}`, id, to)
+	}
+	actions := func(elements ...string) string {
+		return `{"type":"actions","elements":[` + strings.Join(elements, ",") + `]}`
+	}
 
 	for name, c := range map[string]struct{ body, word string }{
 		"a message":                      {message(section("a")), "ok"},
@@ -79,6 +85,12 @@ func TestSlackRefusesWithItsOwnWords(t *testing.T) {
 		"a header in mrkdwn":             {message(`{"type":"header","text":{"type":"mrkdwn","text":"h"}}`), "invalid_blocks"},
 		"a header of 151":                {message(`{"type":"header","text":{"type":"plain_text","text":"` + strings.Repeat("a", 151) + `"}}`), "invalid_blocks"},
 		"a context without elements":     {message(`{"type":"context","elements":[]}`), "invalid_blocks"},
+		"a button":                       {message(actions(press("a", ""))), "ok"},
+		"a button that opens a page":     {message(actions(press("a", "https://example.com"))), "ok"},
+		"two buttons of one id":          {message(actions(press("a", ""), press("a", ""))), "invalid_blocks"},
+		"a button without an id":         {message(actions(press("", ""))), "invalid_blocks"},
+		"a button that runs a script":    {message(actions(press("a", "javascript:alert(1)"))), "invalid_blocks"},
+		"a button with an endless page":  {message(actions(press("a", "https://example.com/"+strings.Repeat("a", 3000)))), "invalid_blocks"},
 		"a block that Slack has not got": {message(`{"type":"poem"}`), "invalid_blocks"},
 	} {
 		t.Run(name, func(t *testing.T) {
