@@ -41,17 +41,22 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the AWS configuration: %w", err)
 	}
+	publish := awssns.NewFromConfig(cfg)
 	h := &handler.Handler{
-		Ledger: ledger.New(dynamo.New(dynamodb.NewFromConfig(cfg), env.Table), time.Now),
-		SNS:    sns.New(awssns.NewFromConfig(cfg), env.Topic),
-		Hub:    config.Hub(env.Topic),
-		Now:    time.Now,
-		Sleep:  notify.Sleep,
+		Ledger:    ledger.New(dynamo.New(dynamodb.NewFromConfig(cfg), env.Table), time.Now),
+		SNS:       sns.New(publish, env.Topic),
+		Machines:  sns.NewMachines(publish, env.MachinesTopic),
+		Hub:       config.Hub(env.Topic),
+		Dashboard: env.Dashboard,
+		Now:       time.Now,
+		Sleep:     notify.Sleep,
 	}
 	if env.SlackSecret != "" {
-		webhook := slack.New(secret.New(secretsmanager.NewFromConfig(cfg), env.SlackSecret))
-		webhook.Buttons = env.SlackButtons == "on"
-		h.Slack = webhook
+		h.Slack = slack.Access{
+			Secret:  secret.New(secretsmanager.NewFromConfig(cfg), env.SlackSecret),
+			API:     env.SlackAPI,
+			Buttons: env.SlackButtons == "on",
+		}
 	}
 	worker.Start("notify", h.Handle)
 	return nil

@@ -24,19 +24,29 @@ type Incident struct {
 	// behind Revision the incident is in the outbox. An alert cannot be lost
 	// between the write that records it and the call that announces it.
 	Published int `json:"published"`
-	// Told is what people last heard, by channel (slack, sns). Settled is the
-	// revision up to which every channel has heard what it has to hear: while it
+	// Told is what people last heard, by route (slack, sns). Settled is the
+	// revision up to which every route has heard what it has to hear: while it
 	// is behind Revision somebody may still have to be told.
 	Told    map[string]Told `json:"told,omitempty"`
 	Settled int             `json:"settled"`
+	// Look is when notify has to look again although nothing happened, because a
+	// reminder is due or because quiet hours, a mute or the time in which a message
+	// may not be changed again are over. It is zero for never.
+	Look time.Time `json:"look,omitzero"`
 }
 
-// Told records the last delivery to one channel.
+// Told records the last delivery to one route.
 type Told struct {
-	Revision    int       `json:"revision"`
-	State       State     `json:"state"`
-	Fingerprint string    `json:"fingerprint"`
-	At          time.Time `json:"at"`
+	Revision    int            `json:"revision"`
+	State       State          `json:"state"`
+	Fingerprint string         `json:"fingerprint"`
+	Severity    fleet.Severity `json:"severity"` // that was told
+	At          time.Time      `json:"at"`       // when it was told
+
+	Receipt  string    `json:"receipt,omitempty"` // where the message can be changed; empty where it cannot
+	Hash     string    `json:"hash,omitempty"`    // of what the message shows; empty when that is behind what was told
+	Updated  time.Time `json:"updated,omitzero"`  // when the message was put up or last changed in place
+	Reminded time.Time `json:"reminded,omitzero"` // when people were last told that it is still open
 }
 
 // State says whether the trouble is still there.
@@ -122,7 +132,39 @@ func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition)
 	if next.Fingerprint() != prev.Fingerprint() {
 		return next.turn(now), WasChanged
 	}
+	for _, told := range next.Told {
+		if at := next.Refresh(told); !at.IsZero() && (next.Look.IsZero() || at.Before(next.Look)) {
+			next.Look = at
+		}
+	}
 	return next, Refreshed
+}
+
+// How long a message stays as it is when nothing but its numbers moved. People
+// watch our own work go on; of everything else they want to know where it stands.
+const (
+	restOfWork    = time.Minute
+	restOfTrouble = time.Hour
+)
+
+// Refresh is when the message about the incident that was told may be brought up
+// to date for the sake of its numbers; it is zero where no message can be changed.
+func (i Incident) Refresh(told Told) time.Time {
+	switch {
+	case told.Receipt == "":
+		return time.Time{}
+	case i.Finding.Progress != nil:
+		return told.Touched().Add(restOfWork)
+	}
+	return told.Touched().Add(restOfTrouble)
+}
+
+// Touched is when the message was last posted or changed.
+func (t Told) Touched() time.Time {
+	if t.Updated.IsZero() {
+		return t.At
+	}
+	return t.Updated
 }
 
 // turn marks a transition.

@@ -113,3 +113,37 @@ func TestAnObservationOlderThanTheKnownOneChangesNothing(t *testing.T) {
 		t.Errorf("got %q and %s, want the newer observation to stand", turn, next.State)
 	}
 }
+
+func TestNewNumbersAreLookedAtWhenTheMessageMayChange(t *testing.T) {
+	posted := incident.Told{At: t0, Receipt: "C1/1"}
+	changed := posted
+	changed.Updated = t0.Add(10 * time.Minute)
+	for name, c := range map[string]struct {
+		told map[string]incident.Told
+		look time.Time
+		ours bool
+		want time.Time
+	}{
+		"an hour after the message":                    {told: map[string]incident.Told{"slack/C1": posted}, want: t0.Add(time.Hour)},
+		"an hour after its last change":                {told: map[string]incident.Told{"slack/C1": changed}, want: t0.Add(70 * time.Minute)},
+		"at the earliest of several":                   {told: map[string]incident.Told{"slack/C1": changed, "slack/C2": posted}, want: t0.Add(time.Hour)},
+		"a minute after it, when it is our own work":   {told: map[string]incident.Told{"slack/C1": posted}, ours: true, want: t0.Add(time.Minute)},
+		"never, when no message can be changed":        {told: map[string]incident.Told{"slack": {At: t0}}},
+		"as was planned, when that is earlier":         {told: map[string]incident.Told{"slack/C1": posted}, look: t0.Add(time.Minute), want: t0.Add(time.Minute)},
+		"earlier than was planned, when that is later": {told: map[string]incident.Told{"slack/C1": posted}, look: t0.Add(24 * time.Hour), want: t0.Add(time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := saw(fleet.Fail, fleet.Warning, "filling")
+			if c.ours {
+				f.Progress = &fleet.Progress{Total: 3}
+			}
+			inc, _ := incident.Next(nil, f, t0)
+			inc.Told, inc.Look = c.told, c.look
+			f.Observed = "5.7 GB"
+			next, turn := incident.Next(&inc, f, t0.Add(5*time.Second))
+			if turn != incident.Refreshed || !next.Look.Equal(c.want) {
+				t.Errorf("%s: to be looked at %s, want %s", turn, next.Look, c.want)
+			}
+		})
+	}
+}

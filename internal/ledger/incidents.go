@@ -18,7 +18,7 @@ import (
 // on every write, so that neither can be forgotten.
 const (
 	outbox = "outbox" // the bus has not heard of its newest revision
-	untold = "untold" // the bus has, but people may not have
+	untold = "untold" // the bus has, but people may not have, or not all that is due by now
 )
 
 // remembered is how long an incident that is over and told stays readable.
@@ -95,8 +95,8 @@ func (l *Ledger) Unpublished(ctx context.Context) ([]incident.Incident, error) {
 	return l.waiting(ctx, outbox)
 }
 
-// Untold lists the published incidents that somebody may still have to hear of,
-// the oldest change first. Those that could be read are returned along with an
+// Untold lists the published incidents that somebody may have to hear of by now,
+// the longest due first. Those that could be read are returned along with an
 // error about the others.
 func (l *Ledger) Untold(ctx context.Context) ([]incident.Incident, error) {
 	return l.waiting(ctx, untold)
@@ -121,29 +121,45 @@ func (l *Ledger) Published(ctx context.Context, id string, revision int) error {
 	})
 }
 
-// Told records what a channel has heard of the incident. A delivery that arrives
+// Told records what a route has heard of the incident. A delivery that arrives
 // after a newer one changes nothing.
-func (l *Ledger) Told(ctx context.Context, id, channel string, told incident.Told) error {
+func (l *Ledger) Told(ctx context.Context, id, route string, told incident.Told) error {
 	return l.reviseIncident(ctx, id, told.Revision, func(i *incident.Incident) bool {
-		last, heard := i.Told[channel]
-		if heard && last.Revision >= told.Revision {
+		last, heard := i.Told[route]
+		if heard && !newer(told, last) {
 			return false
 		}
 		if i.Told == nil {
 			i.Told = map[string]incident.Told{}
 		}
-		i.Told[channel] = told
+		i.Told[route] = told
 		return true
 	})
 }
 
-// Settle records that up to revision every channel has heard what it has to.
-func (l *Ledger) Settle(ctx context.Context, id string, revision int) error {
-	return l.reviseIncident(ctx, id, revision, func(i *incident.Incident) bool {
-		if i.Settled >= revision {
+// newer reports whether a delivery came after last: it is about a later revision,
+// or the same one was said again, such as in a reminder.
+func newer(told, last incident.Told) bool {
+	if told.Revision != last.Revision {
+		return told.Revision > last.Revision
+	}
+	return latest(told.At, told.Updated, told.Reminded).After(latest(last.At, last.Updated, last.Reminded))
+}
+
+// Settle records that every route has heard what it has to hear of the incident as
+// it was read, and when to look at it again; a zero look is never. What moved since
+// it was read is not settled: a new revision is still to be told, and numbers that
+// came meanwhile keep their own time to look.
+func (l *Ledger) Settle(ctx context.Context, read incident.Incident, look time.Time) error {
+	return l.reviseIncident(ctx, read.ID(), read.Revision, func(i *incident.Incident) bool {
+		next := look
+		if !i.Finding.At.Equal(read.Finding.At) && !i.Look.IsZero() && (look.IsZero() || i.Look.Before(look)) {
+			next = i.Look
+		}
+		if i.Settled > read.Revision || i.Settled == read.Revision && i.Look.Equal(next) {
 			return false
 		}
-		i.Settled = revision
+		i.Settled, i.Look = read.Revision, next
 		return true
 	})
 }
@@ -183,6 +199,8 @@ func placeIncident(i incident.Incident) Record {
 		return Record{Queue: outbox, Due: i.Changed}
 	case i.Settled < i.Revision:
 		return Record{Queue: untold, Due: i.Changed}
+	case !i.Look.IsZero():
+		return Record{Queue: untold, Due: i.Look}
 	case i.State == incident.Resolved:
 		return Record{Expires: i.Changed.Add(remembered)}
 	}

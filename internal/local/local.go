@@ -20,6 +20,7 @@ import (
 	clustercheckfn "github.com/eks-steward/eks-steward/functions/clustercheck/handler"
 	dispatch "github.com/eks-steward/eks-steward/functions/dispatch/handler"
 	etcdsizefn "github.com/eks-steward/eks-steward/functions/etcdsize/handler"
+	rolloutfn "github.com/eks-steward/eks-steward/functions/nodegrouprollout/handler"
 	notifyfn "github.com/eks-steward/eks-steward/functions/notify/handler"
 	secretsfn "github.com/eks-steward/eks-steward/functions/secretsencryption/handler"
 	"github.com/eks-steward/eks-steward/internal/clustercheck"
@@ -27,6 +28,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/etcdsize"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/nodegrouprollout"
 	"github.com/eks-steward/eks-steward/internal/notify"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
@@ -40,12 +42,13 @@ const (
 	EtcdSize          = dispatch.EtcdSize
 	ClusterCheck      = dispatch.ClusterCheck
 	SecretsEncryption = dispatch.SecretsEncryption
+	NodegroupRollout  = dispatch.NodegroupRollout
 	Notify            = dispatch.Notify
 )
 
 // Functions lists them, in the order in which their queues are emptied.
 func Functions() []string {
-	return []string{Dispatch, EtcdSize, ClusterCheck, SecretsEncryption, Notify}
+	return []string{Dispatch, EtcdSize, ClusterCheck, SecretsEncryption, NodegroupRollout, Notify}
 }
 
 // Parts are what a deployment would have around the functions.
@@ -54,14 +57,17 @@ type Parts struct {
 	Source etcdsize.Source
 	Open   clustercheck.Open
 	Keys   Keys
+	Nodes  Nodes
 	Config settings.File
 	Parse  settings.Parse
-	Slack  notify.Channel
+	Slack  notifyfn.Slack // nil: none
 	SNS    notify.Channel
-	Hub    fleet.ClusterID
-	Now    func() time.Time
-	Sleep  func(ctx context.Context, d time.Duration) error
-	Log    io.Writer // JSON, one line for each message and one for each batch
+	// Machines is the topic that programs read; nil for none.
+	Machines notify.Channel
+	Hub      fleet.ClusterID
+	Now      func() time.Time
+	Sleep    func(ctx context.Context, d time.Duration) error
+	Log      io.Writer // JSON, one line for each message and one for each batch
 }
 
 // Keys is what puts keys on clusters and guards them. With modes above report it
@@ -73,6 +79,15 @@ type Keys struct {
 	Undo                 secretsfn.Undo
 	Switch               secretsencryption.Switch
 	MaxMode, MaxKeyGuard string // empty means report
+}
+
+// Nodes is what plans rollouts of new nodes and carries them out. With a mode above
+// report it writes to whatever Writer reaches.
+type Nodes struct {
+	Surveyor nodegrouprollout.Surveyor
+	Writer   nodegrouprollout.Writer
+	Switch   nodegrouprollout.Switch
+	MaxMode  string // empty means report
 }
 
 // Product is the product, running.
@@ -117,10 +132,11 @@ func New(p Parts) (*Product, error) {
 	handlers := map[string]worker.Handler{
 		Dispatch: worker.Each((&dispatch.Handler{
 			Configuration: product.configure,
-			Ledger:        records, FollowUps: records, Outbox: box, Now: p.Now,
+			Ledger:        records, FollowUps: records, Rollouts: records, Outbox: box, Now: p.Now,
 			Queues: map[string]dispatch.Queue{
 				EtcdSize: product.queues[EtcdSize], ClusterCheck: product.queues[ClusterCheck],
-				SecretsEncryption: product.queues[SecretsEncryption], Notify: product.queues[Notify],
+				SecretsEncryption: product.queues[SecretsEncryption], NodegroupRollout: product.queues[NodegroupRollout],
+				Notify: product.queues[Notify],
 			},
 		}).Handle),
 		EtcdSize: worker.Each((&etcdsizefn.Handler{
@@ -136,8 +152,14 @@ func New(p Parts) (*Product, error) {
 			Outbox: box, Queue: product.queues[SecretsEncryption], Now: p.Now,
 			MaxMode: p.Keys.MaxMode, MaxKeyGuard: p.Keys.MaxKeyGuard,
 		}).Handle),
+		NodegroupRollout: worker.Each((&rolloutfn.Handler{
+			Surveyor: p.Nodes.Surveyor, Writer: p.Nodes.Writer, Switch: p.Nodes.Switch,
+			Rollouts: records, Intents: records, Ledger: records, Approvals: records, Leases: records, FollowUps: records,
+			Outbox: box, Bus: bus{product, p.Hub}, Queue: product.queues[NodegroupRollout],
+			Hub: p.Hub, MaxMode: p.Nodes.MaxMode, Now: p.Now,
+		}).Handle),
 		Notify: (&notifyfn.Handler{
-			Ledger: records, Slack: p.Slack, SNS: p.SNS, Hub: p.Hub, Now: p.Now, Sleep: p.Sleep,
+			Ledger: records, Slack: p.Slack, SNS: p.SNS, Machines: p.Machines, Hub: p.Hub, Now: p.Now, Sleep: p.Sleep,
 		}).Handle,
 	}
 	for name, h := range handlers {
@@ -277,21 +299,38 @@ type bus struct {
 func (b bus) Publish(_ context.Context, moves ...events.IncidentMoved) error {
 	for _, m := range moves {
 		entry, err := m.Entry()
+		if err == nil {
+			err = b.carry(m.ID, entry)
+		}
 		if err != nil {
-			return err
-		}
-		event := map[string]any{
-			"version": "0", "id": "bus/" + m.ID, "source": entry.Source, "detail-type": entry.DetailType,
-			"account": b.hub.Account, "region": b.hub.Region, "time": entry.Time.UTC().Format(time.RFC3339),
-			"resources": entry.Resources, "detail": json.RawMessage(entry.Detail),
-		}
-		raw, err := json.Marshal(event)
-		if err != nil {
-			return err
-		}
-		if err := b.product.route(raw, event); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (b bus) PublishRollout(_ context.Context, m events.RolloutMoved) error {
+	entry, err := m.Entry()
+	if err != nil {
+		return err
+	}
+	return b.carry(m.ID, entry)
+}
+
+// carry brings an entry to the functions whose rules take it.
+func (b bus) carry(id string, entry events.Entry) error {
+	event := map[string]any{
+		"version": "0", "id": "bus/" + id, "source": entry.Source, "detail-type": entry.DetailType,
+		"account": b.hub.Account, "region": b.hub.Region, "time": entry.Time.UTC().Format(time.RFC3339),
+		"resources": entry.Resources, "detail": json.RawMessage(entry.Detail),
+	}
+	raw, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	// Rules look into the detail as it was sent, not at its text.
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return err
+	}
+	return b.product.route(raw, event)
 }

@@ -54,6 +54,15 @@ func (c *channel) Post(_ context.Context, m notify.Message) (notify.Receipt, err
 	return "", nil
 }
 
+// webhook is a Slack that leads to one channel.
+type webhook struct{ *channel }
+
+func (webhook) Token(context.Context) (bool, error) { return false, nil }
+
+func (w webhook) Webhook() notify.Channel { return w.channel }
+
+func (w webhook) Channel(string) notify.Channel { return w.channel }
+
 // off is a kill switch that stops nothing.
 type off struct{}
 
@@ -87,7 +96,7 @@ func open(t *testing.T, clusters ...sim.Cluster) (*local.Product, *channel, *sur
 			Reader: reader, Grants: reader, Writer: writer, Undo: writer, MaxMode: config.Enforce,
 			Switch: off{},
 		},
-		Store: store, Config: onlyHere, Parse: yamlfile.Parse, Slack: slack, SNS: &channel{}, Log: io.Discard,
+		Store: store, Config: onlyHere, Parse: yamlfile.Parse, Slack: webhook{slack}, SNS: &channel{}, Log: io.Discard,
 		Source: source,
 		Open:   func(fleet.Target) clustercheck.Survey { return healthy.Survey() },
 		Hub:    fleet.ClusterID{Account: account, Region: region},

@@ -38,6 +38,11 @@ type Refused struct{ Reason string }
 
 func (r *Refused) Error() string { return "refused the message: " + r.Reason }
 
+// Lost says that the message that was to be changed is gone.
+type Lost struct{}
+
+func (l *Lost) Error() string { return "does not have the message any more" }
+
 // Down says that the channel did not answer, or not in earnest: trying again may
 // help. A message may have arrived all the same.
 type Down struct{ Err error }

@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
+	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
@@ -20,14 +19,33 @@ var (
 	passing  = notifytest.Passing("prod")
 )
 
-// heard is inc, of which the channel heard when only these findings were known.
-func heard(inc incident.Incident, channel string, findings ...fleet.Finding) incident.Incident {
-	inc.Told = map[string]incident.Told{channel: told(notifytest.Life(findings...))}
+// heard is inc, of which the route heard when only these findings were known.
+func heard(inc incident.Incident, route string, findings ...fleet.Finding) incident.Incident {
+	inc.Told = map[string]incident.Told{route: notifytest.Heard(notifytest.Life(findings...))}
 	return inc
 }
 
-func told(inc incident.Incident) incident.Told {
-	return incident.Told{Revision: inc.Revision, State: inc.State, Fingerprint: inc.Fingerprint()}
+// posted is heard, in a message that can be changed and shows how it was then.
+func posted(inc incident.Incident, findings ...fleet.Finding) incident.Incident {
+	inc = heard(inc, notify.Slack, findings...)
+	told := inc.Told[notify.Slack]
+	told.Receipt, told.Hash = "C1/1", notify.Hash(notifytest.Life(findings...))
+	inc.Told[notify.Slack] = told
+	return inc
+}
+
+// told is inc with something else in what the route remembers.
+func told(inc incident.Incident, change func(*incident.Told)) incident.Incident {
+	known := inc.Told[notify.Slack]
+	change(&known)
+	inc.Told = map[string]incident.Told{notify.Slack: known}
+	return inc
+}
+
+// moved is the critical finding with other numbers.
+func moved(f fleet.Finding) fleet.Finding {
+	f.Observed = "7.2 GB of 8 GB (90 %)"
+	return f
 }
 
 func TestDecide(t *testing.T) {
@@ -65,51 +83,173 @@ func TestDecide(t *testing.T) {
 			if c.channel == "" {
 				c.channel = notify.Slack
 			}
-			got := notify.Decide(c.inc, c.channel, notify.Rules{MinSeverity: fleet.Warning, SNS: c.sns})
-			if want := (notify.Decision{Tell: c.kind != "", Kind: c.kind, Reason: c.reason}); got != want {
+			route := notify.Route{ID: c.channel, MinSeverity: fleet.Warning}
+			got := notify.Decide(c.inc, route, notify.Rules{SNS: c.sns}, notifytest.Start)
+			want := notify.Decision{Kind: c.kind, Reason: c.reason}
+			if c.kind != "" {
+				want.Act = notify.Post
+			}
+			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})
 	}
 }
 
-// TestAReaderOfTheChannelKnowsTheTruth lets an incident live and looks at any
-// moment: what the channel heard last agrees with what is true once it is told,
-// no message repeats the one before, and ends and beginnings alternate.
-func TestAReaderOfTheChannelKnowsTheTruth(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var (
-			known *incident.Incident
-			last  notify.Kind
-			rules = notify.Rules{MinSeverity: fleet.Warning}
-		)
-		for range rapid.IntRange(1, 12).Draw(t, "findings") {
-			next, turn := incident.Next(known, rapid.SampledFrom([]fleet.Finding{critical, warning, passing}).Draw(t, "finding"), notifytest.Start)
-			if turn == incident.Quiet {
-				continue
+// board is a channel whose messages can be changed.
+type board struct{ notify.Editor }
+
+func TestDecideAboutAMessageThatCanBeChanged(t *testing.T) {
+	var (
+		start   = notifytest.Start
+		life    = notifytest.Life
+		rolling = notifytest.Rolling(7, 12, false)
+		further = notifytest.Rolling(8, 12, false)
+		behind  = func(told *incident.Told) { told.Hash = "" }
+	)
+	const touched = "its message was touched a short while ago"
+	for name, c := range map[string]struct {
+		inc  incident.Incident
+		at   time.Duration // since the start
+		want notify.Decision
+	}{
+		"news changes the message and its thread says why": {
+			posted(life(warning, critical), warning), time.Hour,
+			notify.Decision{Act: notify.Revise, Kind: notify.Changed, Reason: "changed since revision 1"},
+		},
+		"the end changes the message and its thread says so": {
+			posted(life(critical, passing), critical), time.Hour,
+			notify.Decision{Act: notify.Revise, Kind: notify.Resolved, Reason: "over, and heard of as open at revision 1"},
+		},
+		"news within a minute is said in the thread alone": {
+			posted(life(warning, critical), warning), 59 * time.Second,
+			notify.Decision{Act: notify.Reply, Kind: notify.Changed, Reason: "changed since revision 1; " + touched},
+		},
+		"and is in the message when the minute is over": {
+			told(posted(life(warning, critical), warning, critical), behind), time.Hour + time.Minute,
+			notify.Decision{Act: notify.Refresh, Kind: notify.Changed, Reason: "its message may show what was true earlier"},
+		},
+		"not sooner": {
+			told(posted(life(warning, critical), warning, critical), behind), time.Hour + 59*time.Second,
+			notify.Decision{Reason: touched, Look: start.Add(time.Hour + time.Minute)},
+		},
+		"53: an end within a minute waits": {
+			posted(life(critical, passing), critical), 59 * time.Second,
+			notify.Decision{Reason: touched, Look: start.Add(time.Minute)},
+		},
+		"a trouble that comes back gets a new message": {
+			posted(life(critical, passing, critical), critical, passing), 3 * time.Hour,
+			notify.Decision{Act: notify.Post, Kind: notify.Opened, Reason: "open, and not heard of yet"},
+		},
+		"new numbers change the message once an hour": {
+			posted(life(critical, moved(critical)), critical), time.Hour,
+			notify.Decision{Act: notify.Refresh, Kind: notify.Opened, Reason: "its message may show what was true earlier"},
+		},
+		"new numbers wait for the hour": {
+			posted(life(critical, moved(critical)), critical), 59 * time.Minute,
+			notify.Decision{Reason: touched, Look: start.Add(time.Hour)},
+		},
+		"our own work is shown once a minute": {
+			posted(life(rolling, further), rolling), time.Minute,
+			notify.Decision{Act: notify.Refresh, Kind: notify.Opened, Reason: "its message may show what was true earlier"},
+		},
+		"our own work is not shown more often": {
+			posted(life(rolling, further), rolling), 59 * time.Second,
+			notify.Decision{Reason: touched, Look: start.Add(time.Minute)},
+		},
+		"what is read again and is the same changes nothing": {
+			posted(life(critical, critical), critical), time.Hour,
+			notify.Decision{Reason: "already told: nothing new since revision 1"},
+		},
+		"53: what changed and changed back wakes nobody": {
+			posted(life(warning, critical, warning), warning), 3 * time.Hour,
+			notify.Decision{Act: notify.Refresh, Kind: notify.Changed, Reason: "its message may show what was true earlier"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := notify.Decide(c.inc, notify.Route{ID: notify.Slack, Channel: board{}, MinSeverity: fleet.Warning}, notify.Rules{}, start.Add(c.at))
+			if got != c.want {
+				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
-			known = &next
-			if !rapid.Bool().Draw(t, "look") {
-				continue
-			}
-			d := notify.Decide(next, notify.Slack, rules)
-			if d.Tell {
-				open := last == notify.Opened || last == notify.Changed
-				if open == (d.Kind == notify.Opened) {
-					t.Fatalf("%q after %q", d.Kind, last)
-				}
-				if next.Told[notify.Slack].Fingerprint == next.Fingerprint() && d.Kind == notify.Changed {
-					t.Fatalf("the same message twice")
-				}
-				last = d.Kind
-				known.Told = map[string]incident.Told{notify.Slack: told(next)}
-			}
-			open := last == notify.Opened || last == notify.Changed
-			if open != (next.State == incident.Open) {
-				t.Fatalf("heard %q last, and the incident is %s: %s", last, next.State, d.Reason)
-			}
+		})
+	}
+}
+
+func TestDecideByRoutesHoursAndMutes(t *testing.T) {
+	var (
+		start = notifytest.Start // 03:15 in the zone of the rules
+		life  = notifytest.Life
+		night = notify.Route{Quiet: notify.Quiet{From: "22:00", To: "07:00"}}
+		seven = time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC)
+		muted = notify.Rules{Muted: func(fleet.Finding, time.Time) (time.Time, string) {
+			return start.Add(30 * time.Minute), "the disk is being replaced"
+		}}
+		long = notify.Rules{Muted: func(fleet.Finding, time.Time) (time.Time, string) {
+			return start.Add(1000 * time.Hour), "it is known"
+		}}
+		reminding = notify.Rules{RemindCritical: 24 * time.Hour, RemindWarning: 168 * time.Hour}
+		post      = func(kind notify.Kind, reason string) notify.Decision {
+			return notify.Decision{Act: notify.Post, Kind: kind, Reason: reason}
 		}
-	})
+		hold = func(reason string, look time.Time) notify.Decision {
+			return notify.Decision{Reason: reason, Look: look}
+		}
+		opens   = post(notify.Opened, "open, and not heard of yet")
+		remind  = post(notify.Reminder, "still open")
+		nothing = "already told: nothing new since revision 1"
+		again   = func(told *incident.Told) { told.Reminded = start.Add(24 * time.Hour) }
+	)
+	for name, c := range map[string]struct {
+		inc   incident.Incident
+		route notify.Route
+		rules notify.Rules
+		at    time.Duration
+		want  notify.Decision
+	}{
+		"a check of another route":             {life(critical), notify.Route{Checks: []string{"add-ons"}}, notify.Rules{}, 0, hold("not for this route", time.Time{})},
+		"a check of the route":                 {life(critical), notify.Route{Checks: []string{"add-ons", "etcd-size"}}, notify.Rules{}, 0, opens},
+		"a cluster of another route":           {life(critical), notify.Route{Match: func(c fleet.ClusterID) bool { return c.Name == "dev" }}, notify.Rules{}, 0, hold("not for this route", time.Time{})},
+		"an end is heard where it was told":    {heard(life(critical, passing), notify.Slack, critical), notify.Route{Checks: []string{"add-ons"}}, notify.Rules{}, 0, post(notify.Resolved, "over, and heard of as open at revision 1")},
+		"a route that has only a daily digest": {life(critical), notify.Route{DigestAt: "09:00", DigestOnly: true}, notify.Rules{}, 0, hold("left to the daily digest", time.Time{})},
+		"our own work has no severity":         {life(notifytest.Rolling(1, 9, false)), notify.Route{MinSeverity: fleet.Critical}, notify.Rules{}, 0, opens},
+
+		"a warning at night waits for the morning":          {life(warning), night, notify.Rules{Location: notifytest.Berlin}, 0, hold("quiet hours until 2026-11-20 07:00 CET", seven)},
+		"a warning in the morning":                          {life(warning), night, notify.Rules{Location: notifytest.Berlin}, seven.Sub(start), opens},
+		"a warning before the evening":                      {life(warning), night, notify.Rules{Location: notifytest.Berlin}, 18*time.Hour + 44*time.Minute, opens},
+		"a warning in the evening":                          {life(warning), night, notify.Rules{Location: notifytest.Berlin}, 18*time.Hour + 45*time.Minute, hold("quiet hours until 2026-11-21 07:00 CET", seven.AddDate(0, 0, 1))},
+		"what is critical is told at night":                 {life(critical), night, notify.Rules{Location: notifytest.Berlin}, 0, opens},
+		"the end of what was critical is told at night":     {heard(life(critical, passing), notify.Slack, critical), night, notify.Rules{Location: notifytest.Berlin}, 0, post(notify.Resolved, "over, and heard of as open at revision 1")},
+		"what was critical and is no more is told at night": {heard(life(critical, warning), notify.Slack, critical), night, notify.Rules{Location: notifytest.Berlin}, 0, post(notify.Changed, "changed since revision 1")},
+
+		"new numbers are shown at night": {posted(life(warning, moved(warning)), warning), notify.Route{Channel: board{}, Quiet: night.Quiet}, notify.Rules{Location: notifytest.Berlin}, time.Hour, notify.Decision{Act: notify.Refresh, Kind: notify.Opened, Reason: "its message may show what was true earlier"}},
+
+		"what is muted is told when that ends":        {life(critical), notify.Route{}, muted, 0, hold("muted until 2026-11-20 02:45 UTC: the disk is being replaced", start.Add(30*time.Minute))},
+		"a mute that is over":                         {life(critical), notify.Route{}, muted, 30 * time.Minute, opens},
+		"a long mute is looked at once an hour":       {life(critical), notify.Route{}, long, 0, hold("muted until 2026-12-31 18:15 UTC: it is known", start.Add(time.Hour))},
+		"the end of what is muted waits for that too": {heard(life(critical, passing), notify.Slack, critical), notify.Route{}, muted, 0, hold("muted until 2026-11-20 02:45 UTC: the disk is being replaced", start.Add(30*time.Minute))},
+		"machines hear of what is muted":              {life(info), notify.Route{ID: notify.Machines, MinSeverity: fleet.Critical}, muted, 0, post(notify.Opened, "machines hear of every revision")},
+		"machines hear once":                          {heard(life(info), notify.Machines, info), notify.Route{ID: notify.Machines}, muted, 0, hold(nothing, time.Time{})},
+
+		"what is told is looked at when the reminder is due":  {heard(life(critical), notify.Slack, critical), notify.Route{}, reminding, 0, hold(nothing, start.Add(24*time.Hour))},
+		"a critical one is told again after its time":         {heard(life(critical), notify.Slack, critical), notify.Route{}, reminding, 24 * time.Hour, remind},
+		"and again after as long":                             {told(heard(life(critical), notify.Slack, critical), again), notify.Route{}, reminding, 48 * time.Hour, remind},
+		"but not before":                                      {told(heard(life(critical), notify.Slack, critical), again), notify.Route{}, reminding, 47 * time.Hour, hold(nothing, start.Add(48*time.Hour))},
+		"a warning is told again after its own time":          {heard(life(warning), notify.Slack, warning), notify.Route{}, reminding, 24 * time.Hour, hold(nothing, start.Add(168*time.Hour))},
+		"never is never":                                      {heard(life(critical), notify.Slack, critical), notify.Route{}, notify.Rules{}, 9999 * time.Hour, hold(nothing, time.Time{})},
+		"nobody is reminded of our own work":                  {heard(life(notifytest.Rolling(1, 9, true)), notify.Slack, notifytest.Rolling(1, 9, true)), notify.Route{}, reminding, 9999 * time.Hour, hold(nothing, time.Time{})},
+		"a fallback reminds nobody":                           {heard(life(critical), notify.SNS, critical), notify.Route{ID: notify.SNS}, notify.Rules{SNS: notify.Fallback, RemindCritical: time.Hour}, 9999 * time.Hour, hold(nothing, time.Time{})},
+		"a reminder is said in the thread where there is one": {posted(life(critical), critical), notify.Route{Channel: board{}}, reminding, 24 * time.Hour, notify.Decision{Act: notify.Reply, Kind: notify.Reminder, Reason: "still open"}},
+		"a muted trouble is not told again":                   {heard(life(critical), notify.Slack, critical), notify.Route{}, notify.Rules{RemindCritical: time.Second, Muted: muted.Muted}, time.Minute, hold("muted until 2026-11-20 02:45 UTC: the disk is being replaced", start.Add(30*time.Minute))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.route.ID == "" {
+				c.route.ID = notify.Slack
+			}
+			if got := notify.Decide(c.inc, c.route, c.rules, start.Add(c.at)); got != c.want {
+				t.Errorf("got  %+v\nwant %+v", got, c.want)
+			}
+		})
+	}
 }
 
 func TestFault_52_ManyFindingsBecomeOneDigestWorstFirst(t *testing.T) {
@@ -121,11 +261,11 @@ func TestFault_52_ManyFindingsBecomeOneDigestWorstFirst(t *testing.T) {
 		}
 		incs = append(incs, notifytest.Life(f))
 	}
-	messages, silent := notify.Plan(incs, notify.Slack, notify.Rules{DigestAbove: 5})
-	if len(messages) != 1 || messages[0].Kind != notify.Digest || len(messages[0].Notices) != 500 || len(silent) != 0 {
-		t.Fatalf("%d messages, %d silent", len(messages), len(silent))
+	out, silent := notify.Plan(incs, notify.Route{ID: notify.Slack}, notify.Rules{DigestAbove: 5}, notifytest.Start)
+	if len(out) != 1 || out[0].Message.Kind != notify.Digest || len(out[0].Message.Notices) != 500 || len(silent) != 0 {
+		t.Fatalf("%d messages, %d silent", len(out), len(silent))
 	}
-	groups := messages[0].Groups()
+	groups := out[0].Message.Groups()
 	if len(groups) != 2 || groups[0].Severity != fleet.Critical || len(groups[0].Notices) != 5 || len(groups[1].Notices) != 495 {
 		t.Errorf("groups: %d, the first %s", len(groups), groups[0].Heading())
 	}
@@ -136,9 +276,10 @@ func TestFewMessagesComeWorstFirstThenOldest(t *testing.T) {
 	late.Opened = late.Opened.AddDate(0, 0, 1)
 	over := heard(notifytest.Life(critical, passing), notify.Slack, critical)
 	incs := []incident.Incident{over, notifytest.Life(notifytest.Full("mild", fleet.Warning)), late, notifytest.Life(notifytest.Full("early", fleet.Critical)), notifytest.Life(info)}
-	messages, silent := notify.Plan(incs, notify.Slack, notify.Rules{DigestAbove: 5, MinSeverity: fleet.Warning})
+	out, silent := notify.Plan(incs, notify.Route{ID: notify.Slack, MinSeverity: fleet.Warning}, notify.Rules{DigestAbove: 5}, notifytest.Start)
 	var got []string
-	for _, m := range messages {
+	for _, d := range out {
+		m := d.Message
 		got = append(got, string(m.Kind)+" "+m.Notices[0].Incident.Finding.Cluster.Name)
 	}
 	if want := "opened early, opened late, opened mild, resolved prod"; strings.Join(got, ", ") != want {
@@ -146,5 +287,26 @@ func TestFewMessagesComeWorstFirstThenOldest(t *testing.T) {
 	}
 	if len(silent) != 1 || silent[0].Reason != "below the minimum severity" {
 		t.Errorf("silent: %v", silent)
+	}
+}
+
+func TestOnlyWhatOpensWakesItsOwner(t *testing.T) {
+	owned, worse := warning, critical
+	owned.Owner, worse.Owner = "payments", "payments"
+	rules := notify.Rules{Mention: func(owner string) string { return "U-" + owner }}
+	for name, c := range map[string]struct {
+		inc  incident.Incident
+		want string
+	}{
+		"what opens":                            {notifytest.Life(owned), "[U-payments]"},
+		"what changes, in a message of its own": {heard(notifytest.Life(owned, worse), notify.Slack, owned), "[]"},
+		"what is nobody's":                      {notifytest.Life(warning), "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, _ := notify.Plan([]incident.Incident{c.inc}, notify.Route{ID: notify.Slack}, rules, notifytest.Start)
+			if got := fmt.Sprint(out[0].Message.Mention); got != c.want {
+				t.Errorf("mentions %s, want %s", got, c.want)
+			}
+		})
 	}
 }

@@ -14,11 +14,16 @@ import (
 	"github.com/eks-steward/eks-steward/internal/incident"
 )
 
-// The channels, as the ledger names them.
+// The routes that every deployment may have, as the ledger names them. A channel
+// that a Slack app posts to is named by SlackChannel.
 const (
-	Slack = "slack"
-	SNS   = "sns"
+	Slack    = "slack"        // the incoming webhook
+	SNS      = "sns"          // the topic for people
+	Machines = "sns/machines" // the topic for machines
 )
+
+// SlackChannel names the route to a channel of a Slack app, such as C0123456789.
+func SlackChannel(id string) string { return Slack + "/" + id }
 
 // When SNS hears of an incident.
 const (
@@ -26,12 +31,47 @@ const (
 	Fallback = "fallback" // when Slack did not take it, and how that ended
 )
 
-// Rules say who hears of what, and how.
+// Rules hold on every route.
 type Rules struct {
-	MinSeverity fleet.Severity // below it nobody hears of an incident
-	DigestAbove int            // more messages than this become one
-	Location    *time.Location // zone of the times in messages; nil is UTC
+	DigestAbove int            // more new messages than this become one
+	Location    *time.Location // zone of messages, quiet hours and days; nil is UTC
 	SNS         string         // Always or Fallback
+
+	RemindCritical time.Duration // how long after it was told an incident is told again; 0 for never
+	RemindWarning  time.Duration
+
+	// Muted says until when nobody is to hear of a finding, and why: a time that is
+	// over when it is not muted. It may be nil.
+	Muted func(f fleet.Finding, now time.Time) (until time.Time, reason string)
+	// Mention is the Slack id of whoever owns clusters under this name; empty for
+	// nobody. It may be nil.
+	Mention func(owner string) string
+	Links   Links
+}
+
+func (r Rules) muted(f fleet.Finding, now time.Time) (until time.Time, reason string) {
+	if r.Muted == nil {
+		return time.Time{}, ""
+	}
+	return r.Muted(f, now)
+}
+
+func (r Rules) mutes(f fleet.Finding, now time.Time) bool {
+	until, _ := r.muted(f, now)
+	return now.Before(until)
+}
+
+// remindAfter is 0 where nobody is reminded. Our own work says itself how it goes.
+func (r Rules) remindAfter(f fleet.Finding) time.Duration {
+	switch {
+	case f.Progress != nil:
+		return 0
+	case f.Severity == fleet.Critical:
+		return r.RemindCritical
+	case f.Severity == fleet.Warning:
+		return r.RemindWarning
+	}
+	return 0
 }
 
 // Kind is what a message is about.
@@ -43,24 +83,39 @@ const (
 	Opened    Kind = "opened"
 	Changed   Kind = "changed"
 	Resolved  Kind = "resolved"
+	Reminder  Kind = "reminder"  // still open, long after it was told
 	Digest    Kind = "digest"    // many incidents
+	Daily     Kind = "daily"     // all that is open, once a day
 	LedgerOut Kind = "emergency" // critical findings while the ledger is down
 )
 
 // Message is one post to one channel, before it is rendered.
 type Message struct {
 	Kind     Kind
-	Notices  []Notice       // worst first; more than one in a Digest or with LedgerOut
+	Notices  []Notice       // worst first; more than one in a Digest, a Daily or with LedgerOut
 	Location *time.Location // zone to print times in; nil is UTC
 	Bucket   time.Time      // LedgerOut: the start of the hour that it stands for
 	Cause    string         // LedgerOut: why there is no ledger
 	Note     string         // about the delivery itself, such as that Slack did not answer
+	Mention  []string       // Slack ids of whom to wake: users (U...) and user groups (S...)
+	Links    []Link         // where to read on
+
+	Broadcast bool // as a Reply: those who do not follow the thread are to see it too
+	Muted     bool // a mute keeps it from people; machines are told all the same
+	Test      bool // a sample: it says so first
+}
+
+// Link is a place to read on.
+type Link struct {
+	Label string // Console, Runbook, Dashboard
+	URL   string // https
 }
 
 // Notice is one incident as a message tells it.
 type Notice struct {
-	Kind     Kind // Opened, Changed or Resolved
+	Kind     Kind // Opened, Changed, Resolved or Reminder
 	Incident incident.Incident
+	Before   incident.Told // what the reader heard last of it; zero when nothing
 }
 
 // Severity is how much the incident matters: once it is over, how much it did.

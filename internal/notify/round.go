@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,9 @@ import (
 // round is one holding of the lease.
 type round struct {
 	Teller
-	posted time.Time      // last post to Slack
-	seen   map[string]int // revision that was looked at, by incident
-	report Report
+	touched map[string]time.Time // last call to a place in Slack, by route
+	seen    map[string]int       // revision that was looked at, by incident
+	report  Report
 }
 
 // run looks until nothing new is found: those who wait for the lease rely on it.
@@ -63,253 +64,291 @@ func (r *round) fresh(ctx context.Context, named []string) ([]incident.Incident,
 	return fresh, errors.Join(listErr, readErr)
 }
 
-// tell brings the channels up to date with incs and settles what is through.
+// tell brings the routes up to date with incs and settles what is through.
 func (r *round) tell(ctx context.Context, incs []incident.Incident) error {
-	slack, err := r.toSlack(ctx, incs)
-	if err != nil {
-		return err
+	heard := hearings{}
+	for _, route := range r.Slack {
+		h, err := r.toSlack(ctx, incs, route)
+		if err != nil {
+			return err
+		}
+		heard[route.ID] = h
 	}
-	sns, err := r.toSNS(ctx, incs, slack)
-	if err != nil {
-		return err
+	if r.SNS != nil {
+		h, err := r.toSNS(ctx, incs, heard)
+		if err != nil {
+			return err
+		}
+		heard[SNS] = h
 	}
-	return r.settle(ctx, incs, slack, sns)
+	if r.Machines != nil {
+		h, err := r.toMachines(ctx, incs)
+		if err != nil {
+			return err
+		}
+		heard[Machines] = h
+	}
+	return r.settle(ctx, incs, heard)
 }
 
-// hearing is how far one channel got, by incident.
+// hearing is how far one route got, by incident.
 type hearing struct {
-	through map[string]bool   // has heard what there is to hear
-	failed  map[string]string // did not take it: why, as a sentence for people
-	refused map[string]bool   // failed, and trying again would not help
+	through map[string]bool          // has heard what there is to hear
+	told    map[string]incident.Told // what it heard just now
+	failed  map[string]string        // did not take news: why, as a sentence for people
+	refused map[string]bool          // did not take it, and trying again would not help
 }
 
 func newHearing() hearing {
-	return hearing{through: map[string]bool{}, failed: map[string]string{}, refused: map[string]bool{}}
+	return hearing{through: map[string]bool{}, told: map[string]incident.Told{}, failed: map[string]string{}, refused: map[string]bool{}}
 }
 
-func (h hearing) fail(why string, messages ...Message) {
-	for _, m := range messages {
-		for _, n := range m.Notices {
-			h.failed[n.Incident.ID()] = why
-		}
-	}
-}
-
-// toSlack posts for as long as Slack takes messages and there is time.
-func (r *round) toSlack(ctx context.Context, incs []incident.Incident) (hearing, error) {
-	h := newHearing()
-	if r.Slack == nil {
-		return h, nil
-	}
-	messages, silent := Plan(incs, Slack, r.Rules)
-	r.pass(h, silent)
-	for i, m := range messages {
-		var (
-			err     = r.post(ctx, m)
-			busy    *Busy
-			refused *Refused
-		)
-		switch {
-		case err == nil:
-			if err := r.record(ctx, Slack, m, h); err != nil {
-				return h, err
+// fail notes what was not taken. New numbers and reminders are no news: they wait
+// for the route, and go nowhere else meanwhile.
+func (h hearing) fail(why string, deliveries ...Delivery) {
+	for _, d := range deliveries {
+		for _, n := range d.Message.Notices {
+			if d.Act != Refresh && n.Kind != Reminder {
+				h.failed[n.Incident.ID()] = why
 			}
-		case errors.As(err, &busy):
-			return h, nil // the rest stays untold, and the five-minute tick brings it again
-		case errors.As(err, &refused):
-			r.report.SlackRefused = refused.Reason
-			h.fail("Slack refused this message ("+refused.Reason+"): the webhook needs somebody.", m)
-			for _, n := range m.Notices {
-				h.refused[n.Incident.ID()] = true
-			}
-		default: // the next ones would wait as long for the same
-			r.report.SlackDown = err.Error()
-			h.fail("Slack did not answer, so this comes to you here.", messages[i:]...)
-			return h, nil
 		}
 	}
-	return h, nil
 }
 
-// toSNS publishes what SNS has to hear under the rules, and what Slack failed to
-// take. The SDK paces and retries by itself.
-func (r *round) toSNS(ctx context.Context, incs []incident.Incident, slack hearing) (hearing, error) {
-	h := newHearing()
-	if r.SNS == nil {
-		return h, nil
-	}
-	messages, silent := r.planSNS(incs, slack)
-	r.pass(h, silent)
-	for _, m := range messages {
-		m.Note = note(m, slack)
-		if _, err := r.SNS.Post(ctx, m); err != nil {
-			r.report.SNSFailed = err.Error()
-			h.fail(err.Error(), m)
-			continue
-		}
-		if err := r.record(ctx, SNS, m, h); err != nil {
-			return h, err
-		}
-	}
-	return h, nil
-}
+// hearings are those of all routes, by id.
+type hearings map[string]hearing
 
-func (r *round) planSNS(incs []incident.Incident, slack hearing) ([]Message, []Silence) {
-	always := r.Rules
-	always.SNS = Always
-	if r.Rules.SNS != Fallback || r.Slack == nil {
-		return Plan(incs, SNS, always)
-	}
-	var failed, others []incident.Incident
-	for _, inc := range incs {
-		if _, ok := slack.failed[inc.ID()]; ok {
-			failed = append(failed, inc)
-		} else {
-			others = append(others, inc)
-		}
-	}
-	messages, silent := Plan(failed, SNS, always)
-	more, quiet := Plan(others, SNS, r.Rules)
-	return append(messages, more...), append(silent, quiet...)
-}
-
-// note is what a message on SNS has to say about Slack.
-func note(m Message, slack hearing) string {
-	for _, n := range m.Notices {
-		if why := slack.failed[n.Incident.ID()]; why != "" {
+// failedSlack is why a place in Slack did not take news of the incident; empty
+// when each did.
+func (hs hearings) failedSlack(id string) string {
+	for _, route := range slices.Sorted(maps.Keys(hs)) {
+		if why := hs[route].failed[id]; why != "" && route != SNS && route != Machines {
 			return why
 		}
 	}
 	return ""
 }
 
-// settle closes the books on every incident that each channel is through with.
-// A message that Slack refused and SNS took counts as told to Slack: to try it
-// again would be refused again, every five minutes.
-func (r *round) settle(ctx context.Context, incs []incident.Incident, slack, sns hearing) error {
+// toSlack says what is to be said in one place, for as long as Slack takes it and
+// there is time.
+func (r *round) toSlack(ctx context.Context, incs []incident.Incident, route Route) (hearing, error) {
+	h := newHearing()
+	deliveries, silent := Plan(incs, route, r.Rules, r.Now())
+	broken := r.report.SlackDown != ""
+	for i, d := range deliveries {
+		d, receipt, err := r.deliver(ctx, route, d)
+		var (
+			busy    *Busy
+			refused *Refused
+		)
+		isRefused := errors.As(err, &refused)
+		switch {
+		case err == nil, isRefused && d.Act == Refresh: // the thread says what the message does not
+			err = r.record(ctx, route, d.Act, d.Message.Notices, receipt, h)
+			if err != nil {
+				return h, err
+			}
+		case isRefused:
+			h.fail("Slack refused this message ("+refused.Reason+"): "+route.ID+" needs somebody.", d)
+			for _, n := range d.Message.Notices {
+				h.refused[n.Incident.ID()] = true
+			}
+		case errors.As(err, &busy):
+			broken = true // the rest stays untold, and the five-minute tick brings it again
+		default:
+			broken = true
+			h.fail("Slack did not answer, so this comes to you here.", deliveries[i:]...)
+		}
+		if broken {
+			break
+		}
+	}
+	r.pass(h, silent, broken)
+	return h, nil
+}
+
+// toSNS publishes what people who read SNS have to hear under the rules, and what
+// Slack failed to take. The SDK paces and retries by itself.
+func (r *round) toSNS(ctx context.Context, incs []incident.Incident, heard hearings) (hearing, error) {
+	h := newHearing()
+	deliveries, silent := r.planSNS(incs, heard)
+	r.pass(h, silent, false)
+	for _, d := range deliveries {
+		for _, n := range d.Message.Notices {
+			d.Message.Note = cmp.Or(heard.failedSlack(n.Incident.ID()), d.Message.Note)
+		}
+		if _, err := r.SNS.Channel.Post(ctx, d.Message); err != nil {
+			r.report.SNSFailed = err.Error()
+			h.fail(err.Error(), d)
+			continue
+		}
+		r.report.Posted++
+		if err := r.record(ctx, *r.SNS, d.Act, d.Message.Notices, "", h); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// planSNS lets SNS hear all news that a place in Slack did not take, whatever SNS
+// hears else.
+func (r *round) planSNS(incs []incident.Incident, heard hearings) ([]Delivery, []Silence) {
+	instead, now := r.Rules, r.Now()
+	instead.SNS = Always
+	var failed, others []incident.Incident
+	for _, inc := range incs {
+		if heard.failedSlack(inc.ID()) != "" {
+			failed = append(failed, inc)
+		} else {
+			others = append(others, inc)
+		}
+	}
+	deliveries, silent := Plan(failed, Route{ID: SNS, Channel: r.SNS.Channel}, instead, now)
+	more, quiet := Plan(others, *r.SNS, r.Rules, now)
+	return append(deliveries, more...), append(silent, quiet...)
+}
+
+// toMachines publishes every revision, several at a time: machines know the order
+// from the revisions.
+func (r *round) toMachines(ctx context.Context, incs []incident.Incident) (hearing, error) {
+	h := newHearing()
+	deliveries, silent := Plan(incs, *r.Machines, r.Rules, r.Now())
+	r.pass(h, silent, false)
+	errs := make([]error, len(deliveries))
+	_ = each(len(deliveries), func(i int) error {
+		errs[i] = errors.New("no time was left")
+		if r.left(ctx) > margin {
+			_, errs[i] = r.Machines.Channel.Post(ctx, deliveries[i].Message)
+		}
+		return nil
+	})
+	var taken []Notice
+	for i, d := range deliveries {
+		if errs[i] != nil {
+			r.report.SNSFailed = errs[i].Error()
+			continue
+		}
+		taken = append(taken, d.Message.Notices...)
+	}
+	r.report.Posted += len(taken)
+	return h, r.record(ctx, *r.Machines, Post, taken, "", h)
+}
+
+// settle closes the books on every incident that each route is through with. News
+// that Slack refused and SNS took counts as told there: to try it again would be
+// refused again, every five minutes.
+func (r *round) settle(ctx context.Context, incs []incident.Incident, heard hearings) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recording)
 	defer cancel()
 	var settled []incident.Incident
-	unheard := 0
+	unheard := map[string]bool{} // reasons
+	lost := 0
 	for _, inc := range incs {
 		id := inc.ID()
-		stillSlack := r.Slack != nil && !slack.through[id] && !(slack.refused[id] && sns.through[id])
-		if stillSlack || r.SNS != nil && !sns.through[id] {
-			r.report.Left++
-		} else {
+		if heard.through(id) {
 			settled = append(settled, inc)
+		} else {
+			r.report.Left++
 		}
-		_, failedSlack := slack.failed[id]
-		_, failedSNS := sns.failed[id]
-		if (failedSlack || failedSNS) && !slack.through[id] && !sns.through[id] {
-			unheard++
+		if why := heard.nobody(id); len(why) > 0 {
+			lost++
+			for _, reason := range why {
+				unheard[reason] = true
+			}
 		}
 	}
-	err := each(len(settled), func(i int) error { return r.close(ctx, settled[i], slack) })
+	err := each(len(settled), func(i int) error { return r.close(ctx, settled[i], heard) })
 	if err == nil {
 		r.report.Settled += len(settled)
 	}
-	if unheard > 0 {
-		reasons := slices.Compact(slices.Sorted(maps.Values(slack.failed)))
-		reasons = append(reasons, slices.Compact(slices.Sorted(maps.Values(sns.failed)))...)
-		err = errors.Join(err, fmt.Errorf("%s reached nobody: %q", count(unheard, "incident"), reasons))
+	if lost > 0 {
+		err = errors.Join(err, fmt.Errorf("%s reached nobody: %q", count(lost, "incident"), slices.Sorted(maps.Keys(unheard))))
 	}
 	return err
 }
 
-func (r *round) close(ctx context.Context, inc incident.Incident, slack hearing) error {
-	if slack.refused[inc.ID()] {
-		if err := r.Ledger.Told(ctx, inc.ID(), Slack, r.told(inc)); err != nil {
-			return err
+// through reports whether nothing is left to say of the incident anywhere.
+func (hs hearings) through(id string) bool {
+	for _, h := range hs {
+		if !h.through[id] && !(h.refused[id] && hs[SNS].through[id]) {
+			return false
 		}
 	}
-	return r.Ledger.Settle(ctx, inc.ID(), inc.Revision)
+	return true
 }
 
-// pass notes the incidents of which a channel does not have to hear.
-func (r *round) pass(h hearing, silent []Silence) {
+// nobody is why no route that people read took news of the incident; empty when
+// one did, or when there were none. What SNS heard at an earlier try counts.
+func (hs hearings) nobody(id string) (why []string) {
+	for route, h := range hs {
+		_, told := h.told[id]
+		switch {
+		case route == Machines:
+		case told, route == SNS && h.through[id]:
+			return nil
+		case h.failed[id] != "":
+			why = append(why, h.failed[id])
+		}
+	}
+	return why
+}
+
+// close settles one incident, and says when it is to be looked at again.
+func (r *round) close(ctx context.Context, inc incident.Incident, heard hearings) error {
+	known := inc
+	known.Told = map[string]incident.Told{}
+	maps.Copy(known.Told, inc.Told)
+	for route, h := range heard {
+		told, ok := h.told[inc.ID()]
+		if h.refused[inc.ID()] {
+			told, ok = after(Notice{Kind: standing(inc), Incident: inc, Before: inc.Told[route]}, Post, "", r.Now()), true
+			if err := r.Ledger.Told(ctx, inc.ID(), route, told); err != nil {
+				return err
+			}
+		}
+		if ok {
+			known.Told[route] = told
+		}
+	}
+	return r.Ledger.Settle(ctx, inc, nextLook(known, r.routes(), r.Rules, r.Now()))
+}
+
+// routes are all places that hear of incidents.
+func (r *round) routes() []Route {
+	all := slices.Clone(r.Slack)
+	for _, topic := range []*Route{r.SNS, r.Machines} {
+		if topic != nil {
+			all = append(all, *topic)
+		}
+	}
+	return all
+}
+
+// pass notes the incidents of which a route does not have to hear. As long as it
+// takes no messages, those that came and went stay: its next digest counts them.
+func (r *round) pass(h hearing, silent []Silence, broken bool) {
 	for _, s := range silent {
-		h.through[s.Incident.ID()] = true
+		h.through[s.Incident.ID()] = !broken || s.Reason != came
 		r.report.Silent[s.Reason]++
 	}
 }
 
-// record notes in the ledger that a channel has heard a message. It follows each
-// post at once: a crash in between repeats that message and no other.
-func (r *round) record(ctx context.Context, channel string, m Message, h hearing) error {
+// record notes in the ledger that a route has heard of incidents. It follows each
+// delivery at once: a crash in between repeats that message and no other.
+func (r *round) record(ctx context.Context, route Route, act Act, notices []Notice, receipt Receipt, h hearing) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recording)
 	defer cancel()
-	r.report.Posted++
-	err := each(len(m.Notices), func(i int) error {
-		inc := m.Notices[i].Incident
-		return r.Ledger.Told(ctx, inc.ID(), channel, r.told(inc))
+	if len(notices) > 1 {
+		receipt = "" // a digest is the message of none of them
+	}
+	for _, n := range notices {
+		id := n.Incident.ID()
+		h.told[id], h.through[id] = after(n, act, receipt, r.Now()), true
+	}
+	return each(len(notices), func(i int) error {
+		id := notices[i].Incident.ID()
+		return r.Ledger.Told(ctx, id, route.ID, h.told[id])
 	})
-	for _, n := range m.Notices {
-		h.through[n.Incident.ID()] = true
-	}
-	return err
-}
-
-func (r *round) told(inc incident.Incident) incident.Told {
-	return incident.Told{Revision: inc.Revision, State: inc.State, Fingerprint: inc.Fingerprint(), At: r.Now()}
-}
-
-// tries is how often Slack is asked to take one message while it is down.
-const tries = 3
-
-// post posts to Slack at its pace, and waits where that may help and there is
-// time: as long as a 429 says, a little longer each time when it does not answer.
-func (r *round) post(ctx context.Context, m Message) error {
-	backoff := interval
-	for try := 1; ; try++ {
-		if err := r.pace(ctx); err != nil {
-			return &Down{Err: err}
-		}
-		left := r.left(ctx) - margin
-		if left <= 0 {
-			return &Busy{After: interval}
-		}
-		err := r.postOnce(ctx, m, left)
-		var (
-			busy    *Busy
-			refused *Refused
-			wait    = backoff
-		)
-		switch {
-		case err == nil, errors.As(err, &refused):
-			return err
-		case errors.As(err, &busy):
-			wait = max(busy.After, interval)
-			try-- // Slack answers: only time limits how often it may say "later"
-		case try == tries:
-			return err
-		default:
-			backoff *= 2
-		}
-		if wait >= r.left(ctx)-margin || r.Sleep(ctx, wait) != nil {
-			return err
-		}
-	}
-}
-
-func (r *round) postOnce(ctx context.Context, m Message, left time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
-	defer func() { r.posted = r.Now() }()
-	_, err := r.Slack.Post(ctx, m)
-	return err
-}
-
-// pace waits until Slack may be posted to again, by this holder of the lease or
-// by the next.
-func (r *round) pace(ctx context.Context) error {
-	if r.posted.IsZero() {
-		return nil
-	}
-	if wait := interval - r.Now().Sub(r.posted); wait > 0 {
-		return r.Sleep(ctx, wait)
-	}
-	return nil
 }
 
 // parallel is how many records of the ledger are read or written at a time: a

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/canary"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
@@ -92,13 +93,24 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	return benchOn(store)
+}
+
+func benchOn(store ledger.Store) *bench {
 	c := &clock{now: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
 	b := &bench{clock: c, ledger: ledger.New(store, c.Now), slack: &channel{clock: c}, sns: &channel{clock: c}}
 	b.teller = notify.Teller{
-		Ledger: b.ledger, Slack: b.slack, SNS: b.sns, Now: c.Now, Sleep: c.Sleep,
-		Rules: notify.Rules{MinSeverity: fleet.Warning, DigestAbove: 5, SNS: notify.Fallback},
+		Ledger: b.ledger, Now: c.Now, Sleep: c.Sleep,
+		SNS:   &notify.Route{ID: notify.SNS, Channel: b.sns, MinSeverity: fleet.Warning},
+		Rules: notify.Rules{DigestAbove: 5, SNS: notify.Fallback},
 	}
+	b.slackIs(b.slack)
 	return b
+}
+
+// slackIs lets Slack be one webhook.
+func (b *bench) slackIs(c notify.Channel) {
+	b.teller.Slack = []notify.Route{{ID: notify.Slack, Channel: c, MinSeverity: fleet.Warning}}
 }
 
 // saw records findings and announces them, and returns the incidents' ids.
@@ -199,7 +211,7 @@ func TestAHolderSeesWhatCameWhileItTold(t *testing.T) {
 	b := newBench(t)
 	ids := b.saw(t, critical)
 	late := &meanwhile{channel: b.slack, then: func() { b.saw(t, notifytest.Full("late", fleet.Critical)) }}
-	b.teller.Slack = late
+	b.slackIs(late)
 	b.tell(t, ids...)
 	want(t, "Slack", b.slack.said(), "opened prod, opened late")
 }
@@ -275,11 +287,11 @@ func TestFault_52_PostsKeepOneSecondApartAcrossHolders(t *testing.T) {
 
 func TestFault_52_SlackItselfFindsThePaceRight(t *testing.T) {
 	b := newBench(t)
-	slack := stand.New("/services/T0/B0/secret", b.Now)
+	slack := stand.New(canary.Hook, b.Now)
 	slack.Limit()
 	server := httptest.NewServer(slack)
 	defer server.Close()
-	b.teller.Slack = webhook.New(address(server.URL + "/services/T0/B0/secret"))
+	b.slackIs(webhook.New(address(server.URL + canary.Hook)))
 	for i := range 5 {
 		b.saw(t, notifytest.Full(fmt.Sprintf("c%d", i), fleet.Critical))
 	}
@@ -329,7 +341,7 @@ func TestFault_49_WhatSlackDoesNotTakeGoesToSNS(t *testing.T) {
 		report := b.tell(t, ids...)
 		b.tell(t, ids...)
 		want(t, "SNS", b.sns.said(), "opened prod")
-		if len(b.slack.at) != 1 || report.SlackRefused != refused.Reason || b.untold(t) != 0 || !strings.Contains(b.sns.posts[0].Note, "invalid_payload") {
+		if len(b.slack.at) != 1 || report.Refused[notify.Slack] != refused.Reason || b.untold(t) != 0 || !strings.Contains(b.sns.posts[0].Note, "invalid_payload") {
 			t.Errorf("%d tries, report %+v, note %q", len(b.slack.at), report, b.sns.posts[0].Note)
 		}
 		if i := slices.IndexFunc(report.Attrs(), func(a slog.Attr) bool { return a.Key == "slack_refused" }); i < 0 {

@@ -16,9 +16,15 @@ const LedgerDown = "The ledger cannot be reached, so nobody knows what was told 
 
 // Headline is the message in one line: how urgent, and what.
 func (m Message) Headline() string {
+	if m.Test {
+		m.Test = false
+		return "TEST, " + m.Headline()
+	}
 	switch {
 	case m.Kind == LedgerOut:
 		return fmt.Sprintf("CRITICAL: %s while the ledger is down", count(len(m.Notices), "finding"))
+	case m.Kind == Daily:
+		return fmt.Sprintf("DAILY: %s open (%s)", count(len(m.Notices), "incident"), m.tally())
 	case len(m.Notices) == 1:
 		n := m.Notices[0]
 		return n.Word() + ": " + n.Title()
@@ -44,8 +50,29 @@ func (n Notice) Word() string {
 		return "RESOLVED"
 	case Changed:
 		return "CHANGED, " + severityWord(n.Severity())
+	case Reminder:
+		return "STILL OPEN, " + severityWord(n.Severity())
 	}
 	return severityWord(n.Severity())
+}
+
+// Turn is the news of a notice in one sentence, for whoever has the message above
+// it in view: from what to what, and since when.
+func (n Notice) Turn(zone *time.Location) string {
+	i := n.Incident
+	switch {
+	case n.Kind == Resolved:
+		return fmt.Sprintf("Resolved %s, after %s.", Clock(i.Changed, zone), span(i.Changed.Sub(i.Opened)))
+	case n.Kind == Reminder:
+		return fmt.Sprintf("Still open, since %s, and still %s.", Clock(i.Opened, zone), i.Finding.Severity)
+	case n.Before.At.IsZero():
+		return fmt.Sprintf("Open since %s, and %s.", Clock(i.Opened, zone), i.Finding.Severity)
+	case n.Before.Severity < i.Finding.Severity:
+		return fmt.Sprintf("Worse since %s: %s, no longer %s.", Clock(i.Changed, zone), i.Finding.Severity, n.Before.Severity)
+	case n.Before.Severity > i.Finding.Severity:
+		return fmt.Sprintf("Better since %s: %s, no longer %s.", Clock(i.Changed, zone), i.Finding.Severity, n.Before.Severity)
+	}
+	return fmt.Sprintf("Changed %s, and still %s.", Clock(i.Changed, zone), i.Finding.Severity)
 }
 
 // Heading is the first line of the group.

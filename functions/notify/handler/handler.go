@@ -20,8 +20,13 @@ import (
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
-// Check is the id of the finding about Slack itself.
-const Check = "slack-delivery"
+// Slack is what the secret of the deployment opens: one place with the address of
+// a webhook, with the token of a bot the channels that the configuration names.
+type Slack interface {
+	Token(ctx context.Context) (bool, error)
+	Webhook() notify.Channel
+	Channel(id string) notify.Channel
+}
 
 // Observer records findings as incidents. What this function finds is announced
 // by dispatch, which empties the outbox every five minutes.
@@ -38,12 +43,14 @@ type Ledger interface {
 
 // Handler is the function with everything it needs.
 type Handler struct {
-	Ledger Ledger
-	Slack  notify.Channel // nil: no Slack
-	SNS    notify.Channel
-	Hub    fleet.ClusterID // the account and region of the deployment
-	Now    func() time.Time
-	Sleep  func(ctx context.Context, d time.Duration) error
+	Ledger    Ledger
+	Slack     Slack           // nil: no Slack
+	SNS       notify.Channel  // for people
+	Machines  notify.Channel  // nil: none
+	Dashboard string          // its address; empty for none
+	Hub       fleet.ClusterID // the account and region of the deployment
+	Now       func() time.Time
+	Sleep     func(ctx context.Context, d time.Duration) error
 }
 
 // Handle tells once for the whole batch: its events are one reason to look.
@@ -80,49 +87,46 @@ func (h *Handler) tell(ctx context.Context, named []string) ([]slog.Attr, error)
 	if err != nil {
 		return nil, err
 	}
-	teller, err := h.teller(conf)
+	zone, err := conf.Notify.Location()
 	if err != nil {
 		return nil, err
 	}
-	report, err := teller.Tell(ctx, named)
-	return report.Attrs(), errors.Join(err, h.noteSlack(ctx, report))
-}
-
-func (h *Handler) teller(conf *config.File) (notify.Teller, error) {
-	zone, err := conf.Notify.Location()
+	places, err := h.places(ctx, conf)
 	if err != nil {
-		return notify.Teller{}, err
+		return nil, err
 	}
-	t := notify.Teller{
-		Ledger: h.Ledger, SNS: h.SNS, Now: h.Now, Sleep: h.Sleep,
-		Rules: notify.Rules{
-			MinSeverity: conf.Notify.MinSeverity, DigestAbove: conf.Notify.DigestAbove,
-			Location: zone, SNS: conf.Notify.SNS,
-		},
+	teller := notify.Teller{
+		Ledger: h.Ledger, Slack: places.routes, Rules: h.rules(conf, zone), Targets: targets(conf, h.Hub),
+		SNS: &notify.Route{ID: notify.SNS, Channel: h.SNS, MinSeverity: conf.Notify.MinSeverity},
+		Now: h.Now, Sleep: h.Sleep,
 	}
-	if conf.Notify.Slack {
-		t.Slack = h.Slack
+	if h.Machines != nil {
+		teller.Machines = &notify.Route{ID: notify.Machines, Channel: h.Machines}
 	}
-	return t, nil
+	report, err := teller.Tell(ctx, named)
+	return report.Attrs(), errors.Join(err, h.noteSlack(ctx, places, report))
 }
 
-// noteSlack makes an incident of a Slack that refuses messages: the people who
-// read SNS are told, since those who read Slack cannot be.
-func (h *Handler) noteSlack(ctx context.Context, r notify.Report) error {
-	f := fleet.Finding{
-		Check: Check, Cluster: h.Hub, Outcome: fleet.Pass, At: h.Now(),
-		Title: "Slack takes messages", Reason: "The last message was taken.", Expected: "Slack takes every message",
+func (h *Handler) rules(conf *config.File, zone *time.Location) notify.Rules {
+	n := conf.Notify
+	return notify.Rules{
+		DigestAbove: n.DigestAbove, Location: zone, SNS: n.SNS,
+		RemindCritical: n.RemindCritical, RemindWarning: n.RemindWarning,
+		Muted: func(f fleet.Finding, now time.Time) (time.Time, string) {
+			m, _ := conf.Muted(f.Cluster, f.Check, f.Resource, now)
+			return m.Ends(zone), m.Reason
+		},
+		Mention: n.Mention,
+		Links:   notify.Links{Runbooks: n.Runbooks, Dashboard: h.Dashboard},
 	}
-	switch {
-	case r.SlackRefused != "":
-		f.Outcome, f.Severity, f.Cause = fleet.Fail, fleet.Warning, "refused"
-		f.Title = "Slack refuses messages"
-		f.Reason = "Slack answered: " + r.SlackRefused
-		f.Meaning = "Incidents are told over SNS only."
-		f.Remedy = "Make a new incoming webhook and put its URL into the secret that the deployment names; it is used at the next message."
-	case r.Posted == 0 || r.SlackDown != "" || h.Slack == nil:
-		return nil
+}
+
+// targets are all accounts and regions with incidents: the watched ones, and that
+// of the deployment for what is about itself.
+func targets(conf *config.File, hub fleet.ClusterID) []fleet.Target {
+	all := conf.Targets()
+	if _, watched := conf.Target(hub.Account, hub.Region); !watched {
+		all = append(all, fleet.Target{Account: hub.Account, Region: hub.Region})
 	}
-	_, _, err := h.Ledger.Observe(ctx, f)
-	return err
+	return all
 }

@@ -2,8 +2,10 @@ package handler_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +35,31 @@ func (c *channel) Post(_ context.Context, m notify.Message) (notify.Receipt, err
 	return "", nil
 }
 
+// access is what the secret opens. The channels of an app edit nothing here.
+type access struct {
+	webhook  *channel
+	token    bool
+	unread   error
+	channels map[string]*channel
+}
+
+func (a *access) Token(context.Context) (bool, error) { return a.token, a.unread }
+
+func (a *access) Webhook() notify.Channel { return a.webhook }
+
+func (a *access) Channel(id string) notify.Channel {
+	if a.channels[id] == nil {
+		a.channels[id] = &channel{}
+	}
+	return a.channels[id]
+}
+
 type bench struct {
 	*handler.Handler
 	records    *ledger.Ledger
 	slack, sns *channel
+	access     *access
+	version    int
 	now        time.Time
 }
 
@@ -48,15 +71,22 @@ func newBench(t *testing.T, change func(*config.File)) *bench {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	b := &bench{slack: &channel{}, sns: &channel{}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	b.access = &access{webhook: b.slack, channels: map[string]*channel{}}
 	b.records = ledger.New(store, func() time.Time { b.now = b.now.Add(time.Millisecond); return b.now })
 	b.Handler = &handler.Handler{
-		Ledger: b.records, Slack: b.slack, SNS: b.sns, Hub: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"},
+		Ledger: b.records, Slack: b.access, SNS: b.sns, Hub: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"},
 		Now:   func() time.Time { return b.now },
 		Sleep: func(_ context.Context, d time.Duration) error { b.now = b.now.Add(d); return nil },
 	}
-	if change == nil {
-		return b
+	if change != nil {
+		b.configure(t, change)
 	}
+	return b
+}
+
+// configure accepts a configuration.
+func (b *bench) configure(t *testing.T, change func(*config.File)) {
+	t.Helper()
 	conf := config.Default()
 	conf.Accounts = []config.Account{{Account: "111122223333", Regions: []string{"eu-west-1"}}}
 	change(conf)
@@ -64,10 +94,10 @@ func newBench(t *testing.T, change func(*config.File)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.records.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: "1", JSON: encoded}); err != nil {
+	b.version++
+	if err := b.records.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: strconv.Itoa(b.version), JSON: encoded}); err != nil {
 		t.Fatal(err)
 	}
-	return b
 }
 
 // fail opens or changes an incident and returns the event that says so.
@@ -182,4 +212,139 @@ func TestAnEventForSomebodyElseFailsAlone(t *testing.T) {
 		t.Errorf("got %v and %v, want the tick alone refused", results[0].Err, results[1].Err)
 	}
 	heard(t, "Slack", b.slack, "WARNING: etcd of prod")
+}
+
+// bot is a bench whose secret holds a bot token.
+func bot(t *testing.T, change func(*config.File)) *bench {
+	t.Helper()
+	b := newBench(t, change)
+	b.access.token = true
+	return b
+}
+
+func about(resource string) string {
+	return incident.ID(fleet.Finding{Check: handler.Check, Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}, Resource: resource})
+}
+
+// stands is the state and the cause of an incident of ours.
+func (b *bench) stands(t *testing.T, resource string) string {
+	t.Helper()
+	inc, err := b.records.Incident(t.Context(), about(resource))
+	if errors.Is(err, ledger.ErrAbsent) {
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(inc.State) + " " + inc.Finding.Cause
+}
+
+func is(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %q, want %q", what, got, want)
+	}
+}
+
+func TestABotTellsEachChannelWhatItsRouteSays(t *testing.T) {
+	b := bot(t, func(c *config.File) {
+		c.Notify.Routes = []config.Route{
+			{Channel: "C0000000001", MinSeverity: fleet.Critical},
+			{Channel: "C0000000002", MinSeverity: fleet.Warning, Checks: []string{"etcd-size"}},
+			{Channel: "C0000000003", Match: config.Match{Names: []string{"dev"}}},
+			{Channel: "C0000000004", DigestAt: "23:59"},
+		}
+	})
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Warning))
+	for id, want := range map[string][]string{"C0000000001": nil, "C0000000002": {"WARNING: etcd of prod"}, "C0000000003": nil, "C0000000004": nil} {
+		heard(t, id, b.access.channels[id], want...)
+	}
+	heard(t, "the webhook", b.slack)
+	heard(t, "SNS", b.sns, "WARNING: etcd of prod")
+	b.now = time.Date(2026, 11, 20, 23, 59, 0, 0, time.UTC)
+	b.tell(t, &events.PendingNotices{})
+	heard(t, "C4 at its hour", b.access.channels["C0000000004"], "DAILY: 1 incident open (1 warning)")
+}
+
+func TestFault_49_AChannelThatRefusesIsAnIncidentOfItsOwn(t *testing.T) {
+	b := bot(t, func(c *config.File) {
+		c.Notify.Routes = []config.Route{{Channel: "C0000000001"}, {Channel: "C0000000002"}}
+	})
+	b.access.channels["C0000000002"] = &channel{err: &notify.Refused{Reason: "not_in_channel"}}
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Warning))
+	heard(t, "C0000000001", b.access.channels["C0000000001"], "WARNING: etcd of prod")
+	heard(t, "SNS", b.sns, "WARNING: etcd of prod")
+	is(t, "C0000000002", b.stands(t, "C0000000002"), "open refused")
+	is(t, "C0000000001", b.stands(t, "C0000000001"), "")
+	b.tell(t, &events.PendingNotices{})
+	is(t, "C2 when nothing is said there", b.stands(t, "C0000000002"), "open refused")
+	b.access.channels["C0000000002"].err = nil
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Critical))
+	is(t, "C2 after the next message", b.stands(t, "C0000000002"), "resolved ")
+}
+
+func TestAChannelThatIsNotUsedAnyMoreIsNoTrouble(t *testing.T) {
+	b := bot(t, func(c *config.File) {
+		c.Notify.Routes = []config.Route{{Channel: "C0000000001"}, {Channel: "C0000000002"}}
+	})
+	b.access.channels["C0000000002"] = &channel{err: &notify.Refused{Reason: "is_archived"}}
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Warning))
+	b.configure(t, func(c *config.File) { c.Notify.Routes = []config.Route{{Channel: "C0000000001"}} })
+	b.tell(t, &events.PendingNotices{})
+	is(t, "C0000000002", b.stands(t, "C0000000002"), "resolved ")
+}
+
+func TestASecretAndAConfigurationThatDoNotFitAreAnIncident(t *testing.T) {
+	routes := func(c *config.File) { c.Notify.Routes = []config.Route{{Channel: "C0000000001"}} }
+	t.Run("a bot token without routes", func(t *testing.T) {
+		b := bot(t, func(*config.File) {})
+		b.tell(t, b.observe(t, fleet.Fail, fleet.Warning))
+		heard(t, "SNS", b.sns, "WARNING: etcd of prod")
+		is(t, "the secret", b.stands(t, ""), "open no-routes")
+		b.configure(t, routes)
+		b.tell(t, &events.PendingNotices{})
+		is(t, "the secret with a route", b.stands(t, ""), "resolved ")
+	})
+	t.Run("routes without a bot token", func(t *testing.T) {
+		b := newBench(t, routes)
+		b.tell(t, b.observe(t, fleet.Fail, fleet.Warning))
+		heard(t, "the webhook", b.slack, "WARNING: etcd of prod")
+		is(t, "the secret", b.stands(t, ""), "open unused-routes")
+		b.access.unread = errors.New("AccessDenied")
+		b.tell(t, &events.PendingNotices{})
+		is(t, "the secret that cannot be read", b.stands(t, ""), "open unused-routes")
+		b.access.unread, b.access.token = nil, true
+		b.tell(t, &events.PendingNotices{})
+		is(t, "the secret with a token", b.stands(t, ""), "resolved ")
+	})
+}
+
+func TestFault_55_ASecretThatCannotBeReadLeavesItToSNS(t *testing.T) {
+	b := newBench(t, func(c *config.File) {
+		c.Notify.SNS, c.Notify.Routes = config.SNSFallback, []config.Route{{Channel: "C0000000001"}}
+	})
+	b.access.unread = errors.New("AccessDenied")
+	b.access.channels["C0000000001"] = &channel{err: &notify.Down{Err: errors.New("read Slack's secret: AccessDenied")}}
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Warning))
+	heard(t, "SNS", b.sns, "WARNING: etcd of prod")
+	is(t, "the secret", b.stands(t, ""), "")
+	b.access.unread, b.access.token, b.access.channels["C0000000001"].err = nil, true, nil
+	b.tell(t, &events.PendingNotices{})
+	heard(t, "C0000000001", b.access.channels["C0000000001"], "WARNING: etcd of prod")
+	heard(t, "the webhook", b.slack)
+}
+
+func TestMutesAndMachines(t *testing.T) {
+	b := newBench(t, func(c *config.File) {
+		c.Mutes = []config.Mute{{Checks: []string{"etcd-size"}, Until: "2026-11-20", Reason: "it is known"}}
+	})
+	machines := &channel{}
+	b.Machines = machines
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Critical))
+	heard(t, "Slack", b.slack)
+	heard(t, "machines", machines, "CRITICAL: etcd of prod")
+	b.now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	b.tell(t, &events.PendingNotices{})
+	heard(t, "Slack when it is over", b.slack, "CRITICAL: etcd of prod")
+	heard(t, "machines", machines, "CRITICAL: etcd of prod")
 }

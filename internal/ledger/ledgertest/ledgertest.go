@@ -102,7 +102,7 @@ func told(ctx context.Context, l *ledger.Ledger, i incident.Incident) error {
 	return errors.Join(
 		l.Published(ctx, i.ID(), i.Revision),
 		l.Told(ctx, i.ID(), "slack", incident.Told{Revision: i.Revision, State: i.State, Fingerprint: i.Fingerprint(), At: start}),
-		l.Settle(ctx, i.ID(), i.Revision),
+		l.Settle(ctx, i, time.Time{}),
 	)
 }
 

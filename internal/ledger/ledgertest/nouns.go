@@ -20,6 +20,10 @@ import (
 var ledgerClauses = []clause{
 	{"an incident goes from the outbox to the untold and is settled", incidentLife},
 	{"58: an incident that nobody published is found by the next process", outboxSurvives},
+	{"a settled incident is looked at again when it is time, or when its numbers moved", incidentLook},
+	{"52: numbers that move while an incident is told are not settled with it", settledOnlyAsRead},
+	{"a route is told the newest, and reminded once more", toldNewest},
+	{"a route had its digest of the newest day", digestDays},
 	{"an observation with the same numbers is not written", sameNumbersNotWritten},
 	{"32: racing observations lose no revision", observationsRace},
 	{"open incidents are those of one target, of all checks", openIncidents},
@@ -56,7 +60,7 @@ func incidentLife(t *testing.T, s ledger.Store) {
 	queues(t, l, 0, 1)
 	ok(t, l.Told(t.Context(), id, "slack", incident.Told{Revision: 1, State: incident.Open, Fingerprint: "f", At: start}))
 	queues(t, l, 0, 1)
-	ok(t, l.Settle(t.Context(), id, 1))
+	ok(t, l.Settle(t.Context(), opened, time.Time{}))
 	queues(t, l, 0, 0)
 
 	clock.forward(time.Hour)
@@ -74,10 +78,12 @@ func incidentLife(t *testing.T, s ledger.Store) {
 	ok(t, err)
 	same(t, "worst", read.Worst, fleet.Critical)
 	same(t, "what slack heard last", read.Told["slack"].Revision, 3)
+	unborn := read
+	unborn.Revision = 4
 	for what, err := range map[string]error{
 		"publish": l.Published(t.Context(), id, 4),
 		"tell":    l.Told(t.Context(), id, "sns", incident.Told{Revision: 4}),
-		"settle":  l.Settle(t.Context(), id, 4),
+		"settle":  l.Settle(t.Context(), unborn, time.Time{}),
 	} {
 		if err == nil {
 			t.Errorf("%s a revision that does not exist: got no error", what)
@@ -85,6 +91,87 @@ func incidentLife(t *testing.T, s ledger.Store) {
 	}
 	_, err = l.Incident(t.Context(), incident.ID(finding("green", fleet.Fail, fleet.Info)))
 	fails(t, "an incident nobody opened", err, ledger.ErrAbsent)
+}
+
+func incidentLook(t *testing.T, s ledger.Store) {
+	l, clock := ledgerAt(s)
+	seen := observe(t, l, finding("blue", fleet.Fail, fleet.Warning), incident.WasOpened)
+	id := seen.ID()
+	ok(t, l.Published(t.Context(), id, 1))
+	ok(t, l.Told(t.Context(), id, "slack/C1", incident.Told{Revision: 1, At: clock.now(), Receipt: "C1/1"}))
+	ok(t, l.Settle(t.Context(), seen, clock.now().Add(24*time.Hour)))
+	queues(t, l, 0, 0)
+	clock.forward(24 * time.Hour)
+	queues(t, l, 0, 1)
+	ok(t, l.Settle(t.Context(), seen, time.Time{}))
+	queues(t, l, 0, 0)
+
+	ok(t, l.Told(t.Context(), id, "slack/C1", incident.Told{Revision: 1, At: clock.now(), Receipt: "C1/1"}))
+	moved := finding("blue", fleet.Fail, fleet.Warning)
+	moved.At, moved.Observed = clock.now(), "other numbers"
+	observe(t, l, moved, incident.Refreshed)
+	queues(t, l, 0, 0)
+	clock.forward(time.Hour)
+	queues(t, l, 0, 1)
+}
+
+func settledOnlyAsRead(t *testing.T, s ledger.Store) {
+	l, clock := ledgerAt(s)
+	f := finding("blue", fleet.Fail, fleet.Warning)
+	f.At, f.Progress = clock.now(), &fleet.Progress{Done: 1, Total: 3}
+	seen := observe(t, l, f, incident.WasOpened)
+	ok(t, l.Published(t.Context(), seen.ID(), 1))
+	ok(t, l.Told(t.Context(), seen.ID(), "slack/C1", incident.Told{Revision: 1, At: clock.now(), Receipt: "C1/1"}))
+	clock.forward(time.Second)
+	f.At, f.Progress = clock.now(), &fleet.Progress{Done: 2, Total: 3}
+	observe(t, l, f, incident.Refreshed)
+	ok(t, l.Settle(t.Context(), seen, time.Time{}))
+	clock.forward(time.Minute)
+	queues(t, l, 0, 1)
+
+	f.Severity = fleet.Critical
+	f.At = clock.now()
+	changed := observe(t, l, f, incident.WasChanged)
+	ok(t, l.Published(t.Context(), seen.ID(), changed.Revision))
+	ok(t, l.Settle(t.Context(), seen, clock.now().Add(time.Hour)))
+	queues(t, l, 0, 1)
+	ok(t, l.Settle(t.Context(), changed, time.Time{}))
+	queues(t, l, 0, 0)
+	ok(t, l.Settle(t.Context(), seen, time.Time{})) // late, about the revision before
+	queues(t, l, 0, 0)
+}
+
+func toldNewest(t *testing.T, s ledger.Store) {
+	l, clock := ledgerAt(s)
+	id := observe(t, l, finding("blue", fleet.Fail, fleet.Warning), incident.WasOpened).ID()
+	first := incident.Told{Revision: 1, At: clock.now(), Hash: "first"}
+	again := first
+	again.Reminded = clock.now().Add(24 * time.Hour)
+	fresh := again
+	fresh.Updated, fresh.Hash = clock.now().Add(25*time.Hour), "fresh"
+	for _, step := range []struct{ told, want incident.Told }{
+		{first, first}, {again, again}, {fresh, fresh}, {again, fresh}, {first, fresh},
+	} {
+		ok(t, l.Told(t.Context(), id, "slack", step.told))
+		read, err := l.Incident(t.Context(), id)
+		ok(t, err)
+		same(t, "what was told last", read.Told["slack"], step.want)
+	}
+}
+
+func digestDays(t *testing.T, s ledger.Store) {
+	l, _ := ledgerAt(s)
+	day := func(want string) {
+		t.Helper()
+		got, err := l.DigestDay(t.Context(), "slack/C1")
+		ok(t, err)
+		same(t, "the day of the last digest", got, want)
+	}
+	day("")
+	ok(t, l.NoteDigest(t.Context(), "slack/C1", "2026-11-20"))
+	ok(t, l.NoteDigest(t.Context(), "slack/C1", "2026-11-19"))
+	ok(t, l.NoteDigest(t.Context(), "slack/C2", "2026-11-21"))
+	day("2026-11-20")
 }
 
 func queues(t *testing.T, l *ledger.Ledger, unpublished, untold int) {

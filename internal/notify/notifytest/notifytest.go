@@ -64,29 +64,26 @@ type Sample struct {
 
 // Samples are messages of every kind, usual and hostile.
 func Samples() []Sample {
-	critical := Life(Full("prod-payments", fleet.Critical))
-	changed := Life(Full("prod-payments", fleet.Warning), Full("prod-payments", fleet.Critical))
-	resolved := Life(Full("prod-payments", fleet.Critical), Passing("prod-payments"))
-	unavailable := one(notify.Opened, critical)
+	const payments = "prod-payments"
+	critical, warning, passing := Full(payments, fleet.Critical), Full(payments, fleet.Warning), Passing(payments)
+	critical.Owner = "payments"
+	type life = []fleet.Finding
+	unavailable := say(nil, critical)
 	unavailable.Note = "Slack did not answer, so this comes to you here."
 	return []Sample{
-		{"opened", one(notify.Opened, critical)},
+		{"opened", say(nil, critical)},
 		{"opened-after-slack-failed", unavailable},
-		{"changed", one(notify.Changed, changed)},
-		{"resolved", one(notify.Resolved, resolved)},
-		{"unknown", one(notify.Opened, Life(unknown()))},
-		{"approval", one(notify.Opened, Life(Waiting("prod-payments")))},
+		{"changed", say(life{warning}, warning, critical)},
+		{"resolved", say(life{critical}, critical, passing)},
+		{"unknown", say(nil, unknown())},
+		{"approval", say(nil, Waiting(payments))},
 		{"digest", many(3, 4, 2)},
 		{"digest-of-500", many(20, 470, 10)},
 		{"emergency", notify.Emergency([]fleet.Finding{
-			Full("prod-payments", fleet.Critical), Full("prod-search", fleet.Critical), Full("dev", fleet.Warning),
+			critical, Full("prod-search", fleet.Critical), Full("dev", fleet.Warning),
 		}, Start, "DynamoDB answered ProvisionedThroughputExceededException")},
-		{"hostile", one(notify.Opened, Life(Hostile()))},
+		{"hostile", say(nil, Hostile())},
 	}
-}
-
-func one(kind notify.Kind, inc incident.Incident) notify.Message {
-	return notify.Message{Kind: kind, Notices: []notify.Notice{{Kind: kind, Incident: inc}}, Location: Berlin}
 }
 
 func unknown() fleet.Finding {
@@ -130,8 +127,62 @@ func Hostile() fleet.Finding {
 	return f
 }
 
+// rules are those of the samples.
+var rules = notify.Rules{
+	DigestAbove: 5, Location: Berlin, RemindCritical: 24 * time.Hour, RemindWarning: 7 * 24 * time.Hour,
+	Mention: func(string) string { return "S0123ABCD" },
+	Links:   notify.Links{Runbooks: "https://example.com/runbooks", Dashboard: "https://example.com/dashboard"},
+}
+
+// route is where the samples are told.
+var route = notify.Route{ID: notify.Slack, MinSeverity: fleet.Warning}
+
+// say is the message about an incident of which the reader has heard these
+// findings, an hour after the last one.
+func say(heard []fleet.Finding, findings ...fleet.Finding) notify.Message {
+	inc := Life(findings...)
+	if len(heard) > 0 {
+		inc.Told = map[string]incident.Told{notify.Slack: Heard(Life(heard...))}
+	}
+	out, _ := notify.Plan([]incident.Incident{inc}, route, rules, inc.Finding.At.Add(time.Hour))
+	return out[0].Message
+}
+
+// Heard is what a place remembers that was told of the incident as it is.
+func Heard(inc incident.Incident) incident.Told {
+	return incident.Told{Revision: inc.Revision, State: inc.State, Fingerprint: inc.Fingerprint(), Severity: inc.Finding.Severity, At: inc.Changed}
+}
+
+// Rolling is the finding about a rollout of new nodes that goes on, or has halted.
+func Rolling(done, total int, halted bool) fleet.Finding {
+	f := fleet.Finding{
+		Check: "nodegroup-rollout", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}, Resource: "r-20261120-0215",
+		Outcome: fleet.Fail, Severity: fleet.Info, Cause: "running", At: Start,
+		Title:    fmt.Sprintf("nodes are renewed: rollout r-20261120-0215, %d of %d nodegroups done", done, total),
+		Reason:   "The rollout is in the wave canary (1 of 2).",
+		Meaning:  "Nothing is wrong: this closes by itself when the rollout is completed, and it says so when it halts.",
+		Observed: fmt.Sprintf("%d of %d nodegroups done", done, total), Expected: "all done",
+		Remedy:   "Nothing to do but wait. To see it: steward rollout status --watch. To stop before the next group: steward rollout pause.",
+		Progress: &fleet.Progress{Done: done, Total: total},
+	}
+	if halted {
+		f.Severity, f.Cause = fleet.Critical, "halted"
+		f.Title = fmt.Sprintf("rollout r-20261120-0215 has halted, %d of %d nodegroups done", done, total)
+		f.Reason = "It halted in the wave canary (1 of 2): the nodegroup general of the cluster prod-payments failed."
+		f.Meaning = "Nothing else begins: neither in this wave nor in later ones. What is under way in EKS goes on to its end."
+		f.Remedy = "1. See what EKS says of the nodegroup: steward rollout status. 2. When it is mended: steward rollout resume. 3. To end it: steward rollout abort."
+	}
+	return f
+}
+
 // many is the digest of so many incidents.
 func many(critical, warning, resolved int) notify.Message {
+	out, _ := notify.Plan(lot(critical, warning, resolved), route, rules, Start)
+	return out[0].Message
+}
+
+// lot are so many incidents; what is resolved was told as open.
+func lot(critical, warning, resolved int) []incident.Incident {
 	var incs []incident.Incident
 	for i := range critical + warning + resolved {
 		name := fmt.Sprintf("cluster-%03d", i)
@@ -146,6 +197,5 @@ func many(critical, warning, resolved int) notify.Message {
 			incs = append(incs, inc)
 		}
 	}
-	messages, _ := notify.Plan(incs, notify.Slack, notify.Rules{DigestAbove: 5, MinSeverity: fleet.Warning, Location: Berlin})
-	return messages[0]
+	return incs
 }

@@ -1,6 +1,6 @@
-// Package sns renders messages as plain text and publishes them to an SNS topic,
-// with attributes that subscriptions can filter on. It decides how a message
-// reads, never whether anybody should be told.
+// Package sns publishes messages to SNS: as plain text to a topic that people
+// read, as JSON to one that machines read, both with attributes that subscriptions
+// can filter on. It decides how a message reads, never whether anybody is told.
 package sns
 
 import (
@@ -190,8 +190,19 @@ func notice(m notify.Message, n notify.Notice) string {
 		paragraph(&b, "Why you are told", f.Reason)
 		paragraph(&b, "Waits for approval", n.Approve(m.Location))
 	}
+	if len(m.Notices) == 1 {
+		paragraph(&b, "Read on", links(m.Links))
+	}
 	fmt.Fprintf(&b, "\n%s\n", n.History(m.Location))
 	return b.String()
+}
+
+func links(all []notify.Link) string {
+	lines := make([]string, len(all))
+	for i, l := range all {
+		lines[i] = fmt.Sprintf("%-9s %s", l.Label, l.URL)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func paragraph(b *strings.Builder, title, text string) {

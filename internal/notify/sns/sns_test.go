@@ -215,6 +215,16 @@ func FuzzSNSRender(f *testing.F) {
 			}}})
 		}
 		valid(t, sns.Render(m))
+		if len(m.Notices) == 0 {
+			return
+		}
+		body, attributes, err := sns.Encode(about(kind, m.Notices[0].Incident))
+		switch {
+		case err == nil:
+			validJSON(t, body, attributes)
+		case len(name)+len(text)+len(title) < 1024: // else such as no id that the ledger holds
+			t.Error(err)
+		}
 	})
 }
 

@@ -32,15 +32,19 @@ var _ notify.Channel = (*Topic)(nil)
 // New returns the topic of that ARN.
 func New(client Client, arn string) *Topic { return &Topic{client: client, arn: arn} }
 
-// Post publishes a message, which nobody can change any more. The SDK has retried what may pass; what is left is
-// refused when it is the caller's fault (4xx), and otherwise down.
+// Post publishes a message, which nobody can change any more.
 func (t *Topic) Post(ctx context.Context, m notify.Message) (notify.Receipt, error) {
 	r := Render(m)
-	_, err := t.client.Publish(ctx, &sns.PublishInput{
-		TopicArn: &t.arn, Subject: &r.Subject, Message: &r.Body, MessageAttributes: wire(r.Attributes),
-	})
+	return "", t.publish(ctx, &sns.PublishInput{Subject: &r.Subject, Message: &r.Body, MessageAttributes: wire(r.Attributes)})
+}
+
+// publish makes the call. The SDK has retried what may pass; what is left is
+// refused when it is the caller's fault (4xx), and otherwise down.
+func (t *Topic) publish(ctx context.Context, in *sns.PublishInput) error {
+	in.TopicArn = &t.arn
+	_, err := t.client.Publish(ctx, in)
 	if err == nil {
-		return "", nil
+		return nil
 	}
 	err = fmt.Errorf("publish to %s: %w", t.arn, err)
 	var (
@@ -48,9 +52,9 @@ func (t *Topic) Post(ctx context.Context, m notify.Message) (notify.Receipt, err
 		answer    *awshttp.ResponseError
 	)
 	if !errors.As(err, &throttled) && errors.As(err, &answer) && answer.HTTPStatusCode()/100 == 4 && answer.HTTPStatusCode() != http.StatusTooManyRequests {
-		return "", &notify.Refused{Reason: err.Error()}
+		return &notify.Refused{Reason: err.Error()}
 	}
-	return "", &notify.Down{Err: err}
+	return &notify.Down{Err: err}
 }
 
 // Alarm tells of critical findings while the ledger is down, in one digest for

@@ -1,0 +1,4 @@
+package notify
+
+// Hash lets tests say what a message shows.
+var Hash = hash
