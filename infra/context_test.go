@@ -137,10 +137,14 @@ func TestWrongContextIsRefusedByItsPath(t *testing.T) {
 		"a time zone of no map":         {`{"schedules": {"timeZone": "Europe/Berln"}, ` + rest + `}`, `eksSteward.schedules.timeZone is "Europe/Berln": want a time zone like Europe/Berlin`},
 		"days that logs do not offer":   {`{"retentionDays": 31, ` + rest + `}`, `eksSteward.retentionDays is 31: want one of [1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653] days`},
 		"a recipient without a domain":  {`{"recipients": {"alarms": ["a@example.com", "oncall"]}, ` + rest + `}`, `eksSteward.recipients.alarms[1] is "oncall": want an e-mail address like team@example.com`},
-		"a missing secret":              {`{"slack": {}, ` + rest + `}`, `eksSteward.slack.secretName is "": want the name of the secret in Secrets Manager that holds the webhook's address`},
+		"a missing secret":              {`{"slack": {}, ` + rest + `}`, `eksSteward.slack.secretName is "": want the name of the secret in Secrets Manager that holds the webhook's address or the app's token`},
 		"the webhook in place of its secret": {
 			`{"slack": {"secretName": "https://hooks.slack.com/services/T0/B0/x"}, ` + rest + `}`,
-			`eksSteward.slack.secretName is "an address": want the name of the secret in Secrets Manager that holds the webhook's address`,
+			`eksSteward.slack.secretName is "an address": want the name of the secret in Secrets Manager that holds the webhook's address or the app's token`,
+		},
+		"the token in place of its secret": {
+			`{"slack": {"secretName": "xoxb-1-2-PRIVATE"}, ` + rest + `}`,
+			`eksSteward.slack.secretName is "a token": want the name of the secret in Secrets Manager that holds the webhook's address or the app's token`,
 		},
 		"another processor": {`{"architecture": "riscv64", ` + rest + `}`, `eksSteward.architecture is "riscv64": want arm64, x86_64 or host`},
 	} {

@@ -27,7 +27,8 @@ type hub struct {
 	props         Props
 	ledger        awsdynamodb.Table
 	bus           awsevents.EventBus
-	findings      awssns.Topic
+	findings      awssns.Topic // for people
+	machines      awssns.Topic // the same for programs
 	alarms        awssns.Topic
 	configuration configuration
 	group         awsscheduler.CfnScheduleGroup
@@ -41,6 +42,7 @@ func newHub(scope constructs.Construct, props Props) *hub {
 	h.bus = newBus(scope, props)
 	key := newTopicKey(scope)
 	h.findings = newTopic(scope, "Findings", key, props.Recipients.Findings)
+	h.machines = newTopic(scope, "Machines", key, nil)
 	h.alarms = newTopic(scope, "Alarms", key, props.Recipients.Alarms)
 	h.alarms.AddToResourcePolicy(fromAlarms(h.alarms.TopicArn(), "sns:Publish"))
 	h.configuration = newConfiguration(scope, props, h.dataRemoval())

@@ -34,8 +34,8 @@ func TestEveryFunctionIsDeployed(t *testing.T) {
 	if got, want := functionsOf(smallTemplates()["EksSteward"]), []string{"ClusterCheck", "Dispatch", "EtcdSize", "Notify", "SecretsEncryption"}; !slices.Equal(got, want) {
 		t.Errorf("functions are %v, want %v", got, want)
 	}
-	for name, templates := range map[string]map[string]template{"approve": approvingTemplates(), "enforce": fullTemplates()} {
-		if got, want := functionsOf(templates["EksSteward"]), []string{"Approve", "ClusterCheck", "Dispatch", "EtcdSize", "Notify", "SecretsEncryption"}; !slices.Equal(got, want) {
+	for name, templates := range map[string]map[string]template{"approve": approvingTemplates(), "enforce for nodes alone": renewingTemplates(), "enforce": fullTemplates()} {
+		if got, want := functionsOf(templates["EksSteward"]), []string{"Approve", "ClusterCheck", "Dispatch", "EtcdSize", "NodegroupRollout", "Notify", "SecretsEncryption"}; !slices.Equal(got, want) {
 			t.Errorf("with the mode %s functions are %v, want %v", name, got, want)
 		}
 	}
@@ -97,10 +97,10 @@ func TestEverythingIsEncrypted(t *testing.T) {
 	}
 }
 
-func TestOnlyClusterCheckNeedsMoreMemory(t *testing.T) {
-	for id, f := range smallTemplates()["EksSteward"].of("AWS::Lambda::Function") {
+func TestOnlyWhatAsksTheKubernetesAPINeedsMoreMemory(t *testing.T) {
+	for id, f := range fullTemplates()["EksSteward"].of("AWS::Lambda::Function") {
 		want := 256.0
-		if id == "ClusterCheckFunction" {
+		if id == "ClusterCheckFunction" || id == "NodegroupRolloutFunction" {
 			want = 512
 		}
 		if got := number(f.Properties["MemorySize"]); got != want {
@@ -136,7 +136,8 @@ func TestAlarmsReachTheirTopic(t *testing.T) {
 	}
 }
 
-// The golden holds every alarm: dead letters and dead man of each function.
+// The golden holds every alarm: dead letters and dead man of each function. One that
+// only a rollout wakes may be silent for weeks.
 func TestAlarmsAreThoseOfTheGolden(t *testing.T) {
 	tpl := smallTemplates()["EksSteward"]
 	var b strings.Builder
@@ -155,6 +156,11 @@ func TestAlarmsAreThoseOfTheGolden(t *testing.T) {
 			if alarms[name+kind].Type == "" {
 				t.Errorf("there is no %s%s", name, kind)
 			}
+		}
+	}
+	for kind, want := range map[string]bool{"DeadLettersAlarm": true, "DeadManAlarm": false} {
+		if _, there := renewingTemplates()["EksSteward"].of("AWS::CloudWatch::Alarm")["NodegroupRollout"+kind]; there != want {
+			t.Errorf("there is a NodegroupRollout%s: %t, want %t", kind, there, want)
 		}
 	}
 }
@@ -176,57 +182,109 @@ func TestAlarmsAndDashboardShowWhatFunctionsPublish(t *testing.T) {
 // Each function that reads clusters can take on the role that reads, and the role
 // lets it.
 func TestReadersAreTrustedAndTrust(t *testing.T) {
-	hub, member := smallTemplates()["EksSteward"].of("AWS::IAM::Role"), smallTemplates()[memberStack].of("AWS::IAM::Role")
-	trusted := ""
-	for _, s := range statements(member["Reader"].Properties["AssumeRolePolicyDocument"]) {
-		trusted += condition(s)
-	}
-	for id, r := range hub {
-		assumes := slices.ContainsFunc(granted(r), func(s map[string]any) bool { return slices.Contains(texts(s["Action"]), "sts:AssumeRole") })
-		name := text(r.Properties["RoleName"])
-		if let := name != "" && strings.Contains(trusted, ":role/"+name); let != assumes {
-			t.Errorf("%s takes on the reader: %t; the reader lets it: %t", id, assumes, let)
+	for mode, templates := range map[string]map[string]template{"report": smallTemplates(), "approve": approvingTemplates()} {
+		hub, member := templates["EksSteward"].of("AWS::IAM::Role"), templates[memberStack].of("AWS::IAM::Role")
+		trusted := ""
+		for _, s := range statements(member["Reader"].Properties["AssumeRolePolicyDocument"]) {
+			trusted += condition(s)
+		}
+		if names := strings.Count(trusted, ":role/steward-"); names != map[string]int{"report": 3, "approve": 4}[mode] {
+			t.Errorf("with the mode %s the reader trusts %d functions: %s", mode, names, trusted)
+		}
+		for id, r := range hub {
+			assumes := slices.ContainsFunc(granted(r), func(s map[string]any) bool {
+				return slices.ContainsFunc(texts(s["Resource"]), func(on string) bool { return strings.HasSuffix(on, ":role/steward-reader") })
+			})
+			name := text(r.Properties["RoleName"])
+			if let := name != "" && strings.Contains(trusted, ":role/"+name); let != assumes {
+				t.Errorf("with the mode %s %s takes on the reader: %t; the reader lets it: %t", mode, id, assumes, let)
+			}
 		}
 	}
 }
 
-// The role that writes can be taken on by the one function that it trusts.
-func TestOnlySecretsEncryptionIsTheWriter(t *testing.T) {
-	for name, templates := range map[string]map[string]template{"report": smallTemplates(), "approve": approvingTemplates(), "enforce": fullTemplates()} {
-		t.Run(name, func(t *testing.T) {
-			writer, made := templates[memberStack].of("AWS::IAM::Role")["EncryptionWriter"]
-			if made != (name != "report") {
-				t.Fatalf("there is a writer: %t", made)
-			}
-			trusted := ""
-			for _, s := range statements(writer.Properties["AssumeRolePolicyDocument"]) {
-				trusted += principal(s) + condition(s)
-			}
-			if made && !strings.HasPrefix(trusted, "AWS arn:${Partition}:iam::111122223333:root if aws:PrincipalArn ArnEquals [arn:${Partition}:iam::111122223333:role/steward-secretsencryption]") {
-				t.Errorf("the writer trusts %s", trusted)
-			}
-			for id, r := range templates["EksSteward"].of("AWS::IAM::Role") {
-				takesOn := slices.ContainsFunc(granted(r), func(s map[string]any) bool {
-					return slices.ContainsFunc(texts(s["Resource"]), func(on string) bool { return strings.HasSuffix(on, ":role/steward-encryption-writer") })
-				})
-				if want := made && id == "SecretsEncryptionRole"; takesOn != want {
-					t.Errorf("%s takes on the writer: %t, want %t", id, takesOn, want)
+// writers are the roles that write, with the one function that each trusts.
+var writers = []struct{ id, name, function string }{
+	{"EncryptionWriter", "steward-encryption-writer", "SecretsEncryption"},
+	{"RolloutWriter", "steward-rollout-writer", "NodegroupRollout"},
+}
+
+// A role that writes can be taken on by the one function that it trusts.
+func TestAWriterIsOneFunctionsAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		templates map[string]template
+		made      []string
+	}{
+		"report": {smallTemplates(), nil}, "approve": {approvingTemplates(), []string{"EncryptionWriter", "RolloutWriter"}},
+		"enforce": {fullTemplates(), []string{"EncryptionWriter", "RolloutWriter"}}, "nodes alone": {renewingTemplates(), []string{"RolloutWriter"}},
+	} {
+		for _, w := range writers {
+			t.Run(name+"/"+w.name, func(t *testing.T) {
+				role, made := tt.templates[memberStack].of("AWS::IAM::Role")[w.id]
+				if made != slices.Contains(tt.made, w.id) {
+					t.Fatalf("there is a writer: %t", made)
 				}
-			}
-		})
+				trusted := ""
+				for _, s := range statements(role.Properties["AssumeRolePolicyDocument"]) {
+					trusted += principal(s) + condition(s)
+				}
+				want := "AWS arn:${Partition}:iam::111122223333:root if aws:PrincipalArn ArnEquals [arn:${Partition}:iam::111122223333:role/steward-" + strings.ToLower(w.function) + "]"
+				if made && (!strings.HasPrefix(trusted, want) || role.Properties["RoleName"] != w.name) {
+					t.Errorf("the writer %s trusts %s", role.Properties["RoleName"], trusted)
+				}
+				for id, r := range tt.templates["EksSteward"].of("AWS::IAM::Role") {
+					takesOn := slices.ContainsFunc(granted(r), func(s map[string]any) bool {
+						return slices.ContainsFunc(texts(s["Resource"]), func(on string) bool { return strings.HasSuffix(on, ":role/"+w.name) })
+					})
+					if want := made && id == w.function+"Role"; takesOn != want {
+						t.Errorf("%s takes on the writer: %t, want %t", id, takesOn, want)
+					}
+				}
+			})
+		}
 	}
 }
 
-func TestAnAccountGetsItsWriterOnce(t *testing.T) {
-	var stacks []string
-	for stack, tpl := range fullTemplates() {
-		if _, ok := tpl.of("AWS::IAM::Role")["EncryptionWriter"]; ok {
-			stacks = append(stacks, stack)
+func TestAnAccountGetsItsWritersOnce(t *testing.T) {
+	for _, w := range writers {
+		var stacks []string
+		for stack, tpl := range fullTemplates() {
+			if _, ok := tpl.of("AWS::IAM::Role")[w.id]; ok {
+				stacks = append(stacks, stack)
+			}
+		}
+		slices.Sort(stacks)
+		if want := []string{memberStack, "EksStewardMember-444455556666-eu-west-1"}; !slices.Equal(stacks, want) {
+			t.Errorf("the role %s is in %v, want %v", w.name, stacks, want)
 		}
 	}
-	slices.Sort(stacks)
-	if want := []string{memberStack, "EksStewardMember-444455556666-eu-west-1"}; !slices.Equal(stacks, want) {
-		t.Errorf("writers are in %v, want %v", stacks, want)
+}
+
+// While nothing renews nodes, dispatch wakes nobody for it.
+func TestRolloutsAreWokenOnlyWhereTheyAreDeployed(t *testing.T) {
+	for mode, templates := range map[string]map[string]template{"report": smallTemplates(), "approve": approvingTemplates(), "enforce": renewingTemplates()} {
+		want := ""
+		if mode != "report" {
+			want = "<NodegroupRolloutQueue>"
+		}
+		for _, function := range []string{"Dispatch", "Approve"} {
+			variables := at(templates["EksSteward"].of("AWS::Lambda::Function")[function+"Function"].Properties["Environment"], "Variables")
+			if got := text(at(variables, "STEWARD_NODEGROUPROLLOUT_QUEUE")); got != want {
+				t.Errorf("with the mode %s %s sends to %q, want %q", mode, function, got, want)
+			}
+		}
+	}
+}
+
+// Whoever may put events on the bus must not be believed to have approved a plan, or
+// to want one carried out: that is for approve to hear.
+func TestNoRuleOfTheBusBringsApprovalsOrCommands(t *testing.T) {
+	for id, rule := range fullTemplates()["EksSteward"].of("AWS::Events::Rule") {
+		for _, kind := range slices.Concat(events.RolloutCommands.DetailType, events.RolloutApprovals.DetailType) {
+			if pattern := asJSON(t, rule.Properties["EventPattern"]); slices.Contains(texts(pattern["detail-type"]), kind) {
+				t.Errorf("the rule %s lets %q in", id, kind)
+			}
+		}
 	}
 }
 
@@ -237,8 +295,11 @@ func TestTheKillSwitchIsOffUntilSomebodySetsIt(t *testing.T) {
 		if p["Name"] != "/eks-steward/kill-switch" || p["Value"] != "off" || p["Type"] != "String" {
 			t.Errorf("with the mode %s the switch is %v", name, p)
 		}
-		if told := at(templates["EksSteward"].of("AWS::Lambda::Function")["SecretsEncryptionFunction"].Properties["Environment"], "Variables", "STEWARD_KILL_SWITCH"); told != p["Name"] {
-			t.Errorf("with the mode %s secretsencryption reads %v", name, told)
+		for _, function := range []string{"SecretsEncryption", "NodegroupRollout"} {
+			f, there := templates["EksSteward"].of("AWS::Lambda::Function")[function+"Function"]
+			if told := at(f.Properties["Environment"], "Variables", "STEWARD_KILL_SWITCH"); there && told != p["Name"] {
+				t.Errorf("with the mode %s %s reads %v", name, function, told)
+			}
 		}
 	}
 }
@@ -252,8 +313,14 @@ func TestFunctionsKnowTheHighestMode(t *testing.T) {
 		}
 		for function, want := range map[string]map[string]string{
 			"SecretsEncryption": {"STEWARD_MAX_MODE": mode, "STEWARD_MAX_MODE_KEY_GUARD": guard},
-			"Dispatch":          {"STEWARD_MAX_MODE_SECRETS_ENCRYPTION": mode, "STEWARD_MAX_MODE_KEY_GUARD": guard},
+			"Dispatch": {
+				"STEWARD_MAX_MODE_SECRETS_ENCRYPTION": mode, "STEWARD_MAX_MODE_KEY_GUARD": guard, "STEWARD_MAX_MODE_NODEGROUP_ROLLOUT": mode,
+			},
+			"NodegroupRollout": {"STEWARD_MAX_MODE": mode},
 		} {
+			if function == "NodegroupRollout" && mode == "report" {
+				continue // there is none
+			}
 			variables := at(templates["EksSteward"].of("AWS::Lambda::Function")[function+"Function"].Properties["Environment"], "Variables")
 			for key, value := range want {
 				if got := at(variables, key); got != value {
@@ -310,8 +377,8 @@ func TestClusterCheckSendsToItsOwnQueueOnly(t *testing.T) {
 func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
 	ofHub := asJSON(t, events.Findings)
 	ofHub["account"] = []any{map[string]any{"Ref": "AWS::AccountId"}}
-	encryption := asJSON(t, events.EncryptionFindings)
-	encryption["account"] = ofHub["account"]
+	encryption, freshness := asJSON(t, events.EncryptionFindings), asJSON(t, events.NodegroupRolloutFindings)
+	encryption["account"], freshness["account"] = ofHub["account"], ofHub["account"]
 	for name, tt := range map[string]struct {
 		stack   string
 		rule    string
@@ -326,6 +393,7 @@ func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
 		"calls after which a cluster may need a key":   {"EksSteward", "SecretsEncryptionCalls", "<Bus>", asJSON(t, events.SecretsEncryptionCalls), "<SecretsEncryptionQueue.Arn>"},
 		"calls that hurt or heal a key are looked at":  {"EksSteward", "SecretsEncryptionKeys", "<Bus>", asJSON(t, events.KMSCalls), "<SecretsEncryptionQueue.Arn>"},
 		"our own findings about the keys of clusters":  {"EksSteward", "SecretsEncryptionFindings", "<Bus>", encryption, "<SecretsEncryptionQueue.Arn>"},
+		"our own findings about the nodes of clusters": {"EksSteward", "NodegroupRolloutFindings", "<Bus>", freshness, "<NodegroupRolloutQueue.Arn>"},
 		"findings of the hub's account wake notify":    {"EksSteward", "NotifyFindings", "<Bus>", ofHub, "<NotifyQueue.Arn>"},
 		"EKS calls go to the hub":                      {memberStack, "EKSCalls", "", asJSON(t, events.EKSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
 		"KMS calls go to the hub":                      {memberStack, "KMSCalls", "", asJSON(t, events.KMSCalls), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
@@ -333,7 +401,7 @@ func TestRulesAreThePatternsOfPackageEvents(t *testing.T) {
 		"AWS Health goes to the hub":                   {memberStack, "Health", "", asJSON(t, events.HealthEvents), "arn:${Partition}:events:eu-west-1:111122223333:event-bus/eks-steward"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rule, ok := smallTemplates()[tt.stack].of("AWS::Events::Rule")[tt.rule]
+			rule, ok := approvingTemplates()[tt.stack].of("AWS::Events::Rule")[tt.rule]
 			if !ok {
 				t.Fatalf("there is no rule %s", tt.rule)
 			}
@@ -367,10 +435,11 @@ func asJSON(t *testing.T, v any) map[string]any {
 // A queue takes from a rule only what its policy lets in, and so does the
 // dead-letter queue that gets what could not be handed over.
 func TestQueuesTakeFromTheirRule(t *testing.T) {
-	tpl := smallTemplates()["EksSteward"]
+	tpl := approvingTemplates()["EksSteward"]
 	for rule, function := range map[string]string{
 		"EtcdSizeCalls": "EtcdSize", "ClusterCheckCalls": "ClusterCheck", "ClusterCheckAddons": "ClusterCheck", "ClusterCheckHealth": "ClusterCheck", "NotifyFindings": "Notify",
 		"SecretsEncryptionCalls": "SecretsEncryption", "SecretsEncryptionKeys": "SecretsEncryption", "SecretsEncryptionFindings": "SecretsEncryption",
+		"NodegroupRolloutFindings": "NodegroupRollout",
 	} {
 		target := tpl.of("AWS::Events::Rule")[rule].Properties["Targets"].([]any)[0]
 		if dead := text(at(target, "DeadLetterConfig", "Arn")); dead != "<"+function+"DeadLetters.Arn>" {
@@ -442,6 +511,7 @@ func TestEnvironmentIsWhatTheFunctionLoads(t *testing.T) {
 		"Notify":       loads[config.NotifyEnv],
 
 		"SecretsEncryption": loads[config.SecretsEncryptionEnv],
+		"NodegroupRollout":  loads[config.NodegroupRolloutEnv],
 		"Approve":           loads[config.ApproveEnv],
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -462,6 +532,11 @@ func TestEnvironmentIsWhatTheFunctionLoads(t *testing.T) {
 	for _, key := range []string{"STEWARD_SLACK_SECRET", "STEWARD_DASHBOARD_URL"} {
 		if text(variables("NotifyFunction")[key]) == "" {
 			t.Errorf("notify is not told %s", key)
+		}
+	}
+	for key, topic := range map[string]string{"STEWARD_TOPIC": "<Findings>", "STEWARD_MACHINES_TOPIC": "<Machines>"} {
+		if got := text(variables("NotifyFunction")[key]); got != topic {
+			t.Errorf("%s of notify is %s, want %s", key, got, topic)
 		}
 	}
 	for _, key := range []string{"STEWARD_CONFIG_DEFAULT_BUCKET", "STEWARD_CONFIG_DEFAULT_KEY"} {
@@ -488,9 +563,9 @@ func deployed(value string) string {
 		return "example-" + strings.ToLower(strings.Trim(value, "<>"))
 	case "<Bus.Arn>":
 		return "arn:aws:events:eu-west-1:111122223333:event-bus/eks-steward"
-	case "<Findings>":
+	case "<Findings>", "<Machines>":
 		return "arn:aws:sns:eu-west-1:111122223333:example"
-	case "<EtcdSizeQueue>", "<ClusterCheckQueue>", "<SecretsEncryptionQueue>", "<ApproveQueue>", "<NotifyQueue>":
+	case "<EtcdSizeQueue>", "<ClusterCheckQueue>", "<SecretsEncryptionQueue>", "<NodegroupRolloutQueue>", "<ApproveQueue>", "<NotifyQueue>":
 		return "https://sqs.eu-west-1.amazonaws.com/111122223333/example"
 	}
 	return value
@@ -627,6 +702,26 @@ func TestDashboardIsJSONAndNamesEveryFunction(t *testing.T) {
 		function := tpl.of("AWS::Lambda::Function")[name+"Function"].Properties
 		if share := fmt.Sprintf("/%.0f\"", 1000*number(function["Timeout"])); !strings.Contains(dashboard, share) {
 			t.Errorf("the dashboard does not show how near %s comes to its timeout: want a run in milliseconds%s", name, share)
+		}
+	}
+}
+
+// The names are those of the function's log line; there is nothing to show where
+// nothing renews nodes.
+func TestDashboardShowsHowARolloutGetsOn(t *testing.T) {
+	for mode, templates := range map[string]map[string]template{"report": smallTemplates(), "enforce": renewingTemplates()} {
+		dashboard := text(templates["EksSteward"].one(t, "AWS::CloudWatch::Dashboard").Properties["DashboardBody"])
+		if !json.Valid([]byte(dashboard)) {
+			t.Errorf("with the mode %s the dashboard is no JSON: %s", mode, dashboard)
+		}
+		shown := strings.Count(dashboard, "SOURCE '<NodegroupRolloutLogs>'")
+		if want := map[string]int{"report": 0, "enforce": 2}[mode]; shown != want {
+			t.Errorf("with the mode %s there are %d widgets about rollouts, want %d", mode, shown, want)
+		}
+		for _, attr := range []string{"state", "done", "groups", "busy", "failed", "waits"} {
+			if shown > 0 && !strings.Contains(dashboard, "attrs.rollout_"+attr) {
+				t.Errorf("the dashboard does not show rollout_%s", attr)
+			}
 		}
 	}
 }

@@ -17,11 +17,12 @@ import (
 // incident.
 func newNotify(h *hub) *function {
 	environment := config.NotifyEnv{
-		Table:     *h.ledger.TableName(),
-		Topic:     *h.findings.TopicArn(),
-		Dashboard: h.dashboardURL(),
+		Table:         *h.ledger.TableName(),
+		Topic:         *h.findings.TopicArn(),
+		MachinesTopic: *h.machines.TopicArn(),
+		Dashboard:     h.dashboardURL(),
 	}
-	grants := []awsiam.PolicyStatement{h.grantRecords(), h.grantQueues(), allow([]*string{h.findings.TopicArn()}, "sns:Publish")}
+	grants := []awsiam.PolicyStatement{h.grantRecords(), h.grantLists(), h.grantQueues(), allow([]*string{h.findings.TopicArn(), h.machines.TopicArn()}, "sns:Publish")}
 	if slack := h.props.Slack; slack != nil {
 		environment.SlackSecret = slack.SecretName
 		if slack.Approvals != nil {

@@ -120,8 +120,8 @@ type Recipients struct {
 }
 
 // Slack names the secret in Secrets Manager whose value is the address of an
-// incoming webhook. It must exist in the hub's account and region: the address
-// is a password, so no template and no context ever holds it.
+// incoming webhook or the bot token of an app. It must exist in the hub's account
+// and region: either is a password, so no template and no context ever holds it.
 type Slack struct {
 	SecretName string `json:"secretName"`
 	// Approvals opens an address by which Slack sends who pressed a button of a
@@ -235,14 +235,21 @@ func (p Props) Validate() error {
 	return errors.Join(v.failures...)
 }
 
-// redact keeps a webhook's address, put where the secret's name belongs, out of
-// the message.
+// redact keeps a webhook's address or a token, put where the secret's name belongs,
+// out of the message.
 func redact(s string) string {
-	if strings.Contains(s, "://") {
+	switch {
+	case strings.Contains(s, "://"):
 		return "an address"
+	case isToken(s):
+		return "a token"
 	}
 	return s
 }
+
+// isToken tells a token of Slack, which is as plain as a name, from the name of the
+// secret that holds it.
+func isToken(s string) bool { return strings.HasPrefix(s, "xox") || strings.HasPrefix(s, "xapp-") }
 
 // verdict gathers what is wrong.
 type verdict struct {
@@ -336,8 +343,8 @@ func (v *verdict) secretsEncryption(p Props) {
 }
 
 func (v *verdict) slack(s Slack, plans bool) {
-	v.demand(secretName.MatchString(s.SecretName), "slack.secretName", redact(s.SecretName),
-		"the name of the secret in Secrets Manager that holds the webhook's address")
+	v.demand(secretName.MatchString(s.SecretName) && !isToken(s.SecretName), "slack.secretName", redact(s.SecretName),
+		"the name of the secret in Secrets Manager that holds the webhook's address or the app's token")
 	a := s.Approvals
 	if a == nil {
 		return

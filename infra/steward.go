@@ -52,6 +52,7 @@ func NewSteward(scope constructs.Construct, id string, props *Props) *Steward {
 	newDispatch(h, wakes)
 
 	h.dashboard()
+	output(h, "FindingsTopic", "Messages for people", *h.findings.TopicArn())
 	output(h, "MachinesTopic", "Every move of an incident as JSON, for subscriptions of yours: docs/recipes", *h.machines.TopicArn())
 	output(h, "ConfigurationBucket", "Upload the run-time file here as "+ConfigurationKey, *h.configuration.bucket.BucketName())
 	return &Steward{Construct: h.scope, Bus: h.bus, Findings: h.findings, Machines: h.machines, Alarms: h.alarms, Configuration: h.configuration.bucket}

@@ -23,10 +23,11 @@ type functionWiring struct {
 }
 
 // TestTheDemoIsWiredAsTheDeployment holds the snapshot that the demo routes its
-// messages by against a fresh template.
+// messages by against a fresh template of every function but approve: nobody says
+// anything to the demo.
 func TestTheDemoIsWiredAsTheDeployment(t *testing.T) {
 	const snapshot = "../internal/local/wiring.json"
-	got := wiringOf(t, smallTemplates()["EksSteward"], smallTemplates()[memberStack])
+	got := wiringOf(t, renewingTemplates()["EksSteward"], renewingTemplates()[memberStack])
 	if *update {
 		if err := os.WriteFile(snapshot, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -48,6 +49,9 @@ func wiringOf(t *testing.T, hub, member template) []byte {
 		w.Forwards = append(w.Forwards, plain(member.of("AWS::Events::Rule")[id].Properties["EventPattern"]))
 	}
 	for _, prefix := range functionsOf(hub) {
+		if prefix == "Approve" {
+			continue
+		}
 		queue, source := hub.of("AWS::SQS::Queue")[prefix+"Queue"].Properties, hub.of("AWS::Lambda::EventSourceMapping")[prefix+"Source"].Properties
 		f := functionWiring{
 			Name: strings.ToLower(prefix), Batch: number(source["BatchSize"]), MaxReceives: number(at(queue["RedrivePolicy"], "maxReceiveCount")),

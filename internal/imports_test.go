@@ -192,7 +192,7 @@ func TestAWSTypesStopAtTheAdapters(t *testing.T) {
 }
 
 // functions are the Lambda functions that must exist.
-var functions = []string{"functions/approve", "functions/clustercheck", "functions/dispatch", "functions/etcdsize", "functions/notify", "functions/secretsencryption"}
+var functions = []string{"functions/approve", "functions/clustercheck", "functions/dispatch", "functions/etcdsize", "functions/nodegrouprollout", "functions/notify", "functions/secretsencryption"}
 
 func TestEveryFunctionIsThere(t *testing.T) {
 	g := load(t)
@@ -223,6 +223,12 @@ func TestAFunctionCarriesNothingThatOnlyToolsNeed(t *testing.T) {
 			"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi",
 			"github.com/aws/aws-sdk-go-v2/service/ssm", // which AMI releases there are
 		},
+		"functions/nodegrouprollout": {
+			"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery",
+			"github.com/aws/aws-sdk-go-v2/service/ec2", "github.com/aws/aws-sdk-go-v2/service/ssm",
+			// The snapshot that it shares with clustercheck reads keys, too.
+			"github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi",
+		},
 		"functions/secretsencryption": {
 			"github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/aws-sdk-go-v2/service/ssm",
 			"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi",
@@ -245,7 +251,7 @@ func TestAFunctionCarriesNothingThatOnlyToolsNeed(t *testing.T) {
 
 func TestFault_37_FunctionsThatReadTimeZonesCarryThem(t *testing.T) {
 	g := load(t)
-	for _, f := range []string{"functions/dispatch", "functions/notify"} {
+	for _, f := range []string{"functions/dispatch", "functions/nodegrouprollout", "functions/notify"} {
 		if _, ok := closure(g, module+"/"+f)["time/tzdata"]; !ok {
 			t.Errorf("%s does not link time/tzdata, and provided.al2023 has none: import it in its main.go", f)
 		}

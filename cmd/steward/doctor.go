@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,7 @@ type examination struct {
 	apiServers bool
 	secret     string
 	topic      string
+	machines   string
 	now        func() time.Time
 }
 
@@ -62,8 +64,9 @@ arguments or configuration, 3 not everything could be examined.`,
 	f := cmd.Flags()
 	f.StringVarP(&x.output, "output", "o", "table", "table or json")
 	f.BoolVar(&x.apiServers, "api-servers", false, "examine access entries and API servers too, which only the fallback to /metrics needs")
-	f.StringVar(&x.secret, "slack-secret", "", "name or ARN of the secret that holds the Slack webhook's address")
+	f.StringVar(&x.secret, "slack-secret", "", "name or ARN of the secret for Slack: a webhook's address or a bot token")
 	f.StringVar(&x.topic, "topic", "", "ARN of the SNS topic of findings")
+	f.StringVar(&x.machines, "machines-topic", "", "ARN of the SNS topic for machines")
 	return cmd
 }
 
@@ -102,18 +105,22 @@ func (x examination) validate() error {
 	if !slices.Contains([]string{"table", "json"}, x.output) {
 		return fmt.Errorf("--output %q: want table or json", x.output)
 	}
-	if at, err := arn.Parse(x.topic); x.topic != "" && (err != nil || at.Service != "sns" || at.Region == "") {
+	if x.topic != "" && !isTopic(x.topic) {
 		return fmt.Errorf("--topic %q: want the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:111122223333:findings", x.topic)
 	}
-	if at, err := arn.Parse(x.secret); strings.HasPrefix(x.secret, "https:") || (err == nil && at.Service != "secretsmanager") {
-		return errors.New("--slack-secret: want the name or ARN of a secret in Secrets Manager, never the webhook's address itself")
+	if x.machines != "" && !isTopic(x.machines) {
+		return fmt.Errorf("--machines-topic %q: want the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:111122223333:machines", x.machines)
+	}
+	if at, err := arn.Parse(x.secret); strings.HasPrefix(x.secret, "https:") || strings.HasPrefix(x.secret, "xox") || (err == nil && at.Service != "secretsmanager") {
+		return errors.New("--slack-secret: want the name or ARN of a secret in Secrets Manager, never the webhook's address or the token itself")
 	}
 	return x.connection.validate()
 }
 
 // order says what to examine besides the targets.
 func (x examination) order(cfg aws.Config, source *awsfleet.Fleet) doctor.Order {
-	o := doctor.Order{Rehearsal: rehearsal.New(cfg, x.now, snapshot.WithoutServers), Quotas: quotas.New(source)}
+	stage := rehearsal.New(cfg, x.now, snapshot.WithoutServers)
+	o := doctor.Order{Rehearsal: stage, Nodegroups: stage, Quotas: quotas.New(source)}
 	if x.apiServers {
 		o.Rehearsal, o.Servers = rehearsal.New(cfg, x.now), source
 	}
@@ -121,11 +128,16 @@ func (x examination) order(cfg aws.Config, source *awsfleet.Fleet) doctor.Order 
 		client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.Region = regionOf(x.secret, o.Region) })
 		o.Secret, o.SecretName = secret.New(client, x.secret), x.secret
 	}
-	if x.topic != "" {
-		client := sns.NewFromConfig(cfg, func(o *sns.Options) { o.Region = regionOf(x.topic, o.Region) })
-		o.Topics, o.Topic = topics{client}, x.topic
+	if x.topic != "" || x.machines != "" {
+		client := sns.NewFromConfig(cfg, func(o *sns.Options) { o.Region = regionOf(cmp.Or(x.topic, x.machines), o.Region) })
+		o.Topics, o.Topic, o.Machines = topics{client}, x.topic, x.machines
 	}
 	return o
+}
+
+func isTopic(s string) bool {
+	at, err := arn.Parse(s)
+	return err == nil && at.Service == "sns" && at.Region != ""
 }
 
 // regionOf is the region that an ARN names, else the usual one.

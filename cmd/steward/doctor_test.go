@@ -27,7 +27,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
 )
 
-const webhookAddress = "https://hooks.slack.com/services/T0PRIVATE/B0PRIVATE/xPRIVATE"
+const webhookAddress = "https://hooks.slack.com/services/T0CANARY/B0CANARY/xCANARY"
 
 // channels answers for the two services that the simulated world does not have,
 // in their wire protocols.
@@ -102,6 +102,9 @@ func TestExitCodesOfDoctor(t *testing.T) {
 		"a region that is none":             {[]string{"--region", "Frankfurt"}, exitUsage, "--region"},
 		"a topic that is none":              {[]string{"--topic", "findings"}, exitUsage, "want the ARN of an SNS topic"},
 		"the secret in place of its name":   {[]string{"--slack-secret", webhookAddress}, exitUsage, "never the webhook's address"},
+		"a topic for machines that is none": {[]string{"--machines-topic", "machines"}, exitUsage, "want the ARN of an SNS topic"},
+		"a topic for machines":              {[]string{"--region", "us-east-1", "-o", "json", "--machines-topic", "arn:aws:sns:eu-central-1:111122223333:findings"}, exitOK, "SNS topic for machines"},
+		"the token in place of its name":    {[]string{"--slack-secret", "xoxb-CANARY"}, exitUsage, "or the token itself"},
 		"a topic that exists":               {[]string{"--region", "us-east-1", "-o", "json", "--topic", "arn:aws:sns:eu-central-1:111122223333:findings"}, exitOK, "2 subscriptions confirmed, 1 pending"},
 		"a topic that does not":             {[]string{"--region", "us-east-1", "-o", "json", "--topic", "arn:aws:sns:eu-central-1:111122223333:nothing"}, exitFindings, "there is no such topic"},
 		"a secret of another region":        {[]string{"--region", "us-east-1", "-o", "json", "--slack-secret", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:steward-a1b2c3"}, exitOK, "an address of the right form"},
@@ -111,7 +114,7 @@ func TestExitCodesOfDoctor(t *testing.T) {
 			if code != c.code || !strings.Contains(out+errs, c.says) {
 				t.Errorf("exit code %d, want %d and %q\n%s%s", code, c.code, c.says, out, errs)
 			}
-			if strings.Contains(out+errs, "PRIVATE") {
+			if strings.Contains(out+errs, "CANARY") {
 				t.Errorf("the secret is shown:\n%s%s", out, errs)
 			}
 		})
@@ -235,7 +238,7 @@ func TestFault_43_DoctorReadsAPIServersThatDescribeClusterNames(t *testing.T) {
 			if e := seen["access entries"]; e.Outcome != fleet.Pass {
 				t.Errorf("%+v", e)
 			}
-			if e := seen["Kubernetes objects"]; !e.Optional || e.Outcome == fleet.Pass || !strings.Contains(e.Tried, "nodes, kube-proxy, backups of Velero of cluster web") {
+			if e := seen["Kubernetes objects"]; !e.Optional || e.Outcome == fleet.Pass || !strings.Contains(e.Tried, "nodes, kube-proxy, backups of Velero, pods with their budgets of cluster web") {
 				t.Errorf("%+v", e)
 			}
 			if strings.Contains(out+errs, "k8s-aws-v1.") {

@@ -84,12 +84,16 @@ type ApproveEnv struct {
 
 // NotifyEnv is what the deployment tells the function notify.
 type NotifyEnv struct {
-	Table       string `env:"STEWARD_TABLE" form:"table"`
-	Topic       string `env:"STEWARD_TOPIC" form:"topic"`
-	SlackSecret string `env:"STEWARD_SLACK_SECRET,optional" form:"secret"` // empty: no Slack
-	Dashboard   string `env:"STEWARD_DASHBOARD_URL,optional" form:"url"`   // linked from messages
+	Table         string `env:"STEWARD_TABLE" form:"table"`
+	Topic         string `env:"STEWARD_TOPIC" form:"topic"`                  // for people
+	MachinesTopic string `env:"STEWARD_MACHINES_TOPIC" form:"topic"`         // for programs
+	SlackSecret   string `env:"STEWARD_SLACK_SECRET,optional" form:"secret"` // empty: no Slack
+	Dashboard     string `env:"STEWARD_DASHBOARD_URL,optional" form:"url"`   // linked from messages
 
 	SlackButtons string `env:"STEWARD_SLACK_BUTTONS,optional" form:"switch"` // on: the function approve takes presses of them
+	// The address of a stand-in for Slack's Web API, for tests; no deployment sets
+	// it. The bot token goes there, so it may lead nowhere but to this machine.
+	SlackAPI string `env:"STEWARD_SLACK_API,optional" form:"stand-in"`
 }
 
 // A form is what a variable may hold.
@@ -110,9 +114,10 @@ var forms = map[string]form{
 	"team":      {"the id of a Slack workspace", matching(40, `^T[A-Z0-9]+$`)},
 	"switch":    {"on, or nothing", func(s string) bool { return s == "on" }},
 	"users":     {"ids of Slack users with commas between", matching(4000, `^[UW][A-Z0-9]+(,[UW][A-Z0-9]+)*$`)},
-	"secret":    {"the name or ARN of a Secrets Manager secret (not the webhook's address)", matching(600, `^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+$`)},
+	"secret":    {"the name or ARN of a Secrets Manager secret (not the webhook's address or the token)", isSecret},
 	"parameter": {"the name of a parameter of Systems Manager", matching(1011, `^/[A-Za-z0-9_./-]+$`)},
 	"url":       {"an https URL, or http to this machine", isURL},
+	"stand-in":  {"an http URL of this machine", isStandIn},
 }
 
 // matching holds the length apart from the pattern: a counted repetition takes
@@ -122,16 +127,27 @@ func matching(most int, pattern string) func(string) bool {
 	return func(s string) bool { return len(s) <= most && g.MatchString(s) }
 }
 
+// isSecret refuses tokens of Slack too, which are as plain as a name.
+func isSecret(s string) bool {
+	named := matching(600, `^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+$`)
+	return named(s) && !strings.HasPrefix(s, "xox") && !strings.HasPrefix(s, "xapp-")
+}
+
 // isURL admits plain http only to the machine itself, where the stand-ins of
 // AWS listen.
 func isURL(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil {
+	return err == nil && u.Hostname() != "" && u.User == nil && u.Scheme == "https" || isStandIn(s)
+}
+
+// isStandIn admits only what never leaves the machine.
+func isStandIn(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil {
 		return false
 	}
 	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
-	return u.Scheme == "https" || (u.Scheme == "http" && local)
+	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // LoadEnv reads the variables of T, one of the Env structs; lookup is

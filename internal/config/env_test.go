@@ -50,7 +50,7 @@ func TestLoadEnvIsTheInverseOfEnviron(t *testing.T) {
 			Table: table, SecretsEncryptionQueue: url, NodegroupRolloutQueue: rapid.SampledFrom([]string{"", url}).Draw(t, "queue of rollouts"), Queue: url, SlackSigningSecret: matching(`([a-z/]{1,20})?`),
 			SlackTeam: matching(`(T[A-Z0-9]{8})?`), SlackUsers: matching(`(U[A-Z0-9]{8}(,W[A-Z0-9]{8}){0,3})?`),
 		})
-		inverse(t, config.NotifyEnv{Table: table, Topic: topic, SlackSecret: matching(`([a-z/]{1,20})?`), Dashboard: rapid.SampledFrom([]string{"", url}).Draw(t, "dashboard")})
+		inverse(t, config.NotifyEnv{Table: table, Topic: topic, MachinesTopic: topic, SlackSecret: matching(`(steward/[a-z/]{1,20})?`), Dashboard: rapid.SampledFrom([]string{"", url}).Draw(t, "dashboard"), SlackAPI: rapid.SampledFrom([]string{"", "http://127.0.0.1:8080/api"}).Draw(t, "stand-in")})
 	})
 }
 
@@ -85,6 +85,15 @@ func TestLoadEnvNeverRepeatsAValue(t *testing.T) {
 	}
 }
 
+func TestATokenIsNotTheNameOfItsSecret(t *testing.T) {
+	for _, token := range []string{"xoxb-1-2-CANARY", "xoxp-CANARY", "xapp-CANARY"} {
+		_, err := config.LoadEnv[config.NotifyEnv](lookupIn(map[string]string{"STEWARD_SLACK_SECRET": token}))
+		if err == nil || !strings.Contains(err.Error(), "STEWARD_SLACK_SECRET is set to something else") || strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestURLsArePlainOnlyOnTheMachineItself(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"https://sqs.eu-west-1.amazonaws.com/1/q": true,
@@ -98,7 +107,24 @@ func TestURLsArePlainOnlyOnTheMachineItself(t *testing.T) {
 		"ftp://localhost/q":                       false,
 		"queue":                                   false,
 	} {
-		env := map[string]string{"STEWARD_TABLE": "steward", "STEWARD_TOPIC": "arn:aws:sns:eu-west-1:111122223333:steward", "STEWARD_DASHBOARD_URL": url}
+		env := map[string]string{"STEWARD_TABLE": "steward", "STEWARD_TOPIC": "arn:aws:sns:eu-west-1:111122223333:steward", "STEWARD_MACHINES_TOPIC": "arn:aws:sns:eu-west-1:111122223333:machines", "STEWARD_DASHBOARD_URL": url}
+		if _, err := config.LoadEnv[config.NotifyEnv](lookupIn(env)); (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// Whoever could name another address would be sent the bot token.
+func TestAStandInForSlackIsOnTheMachineItself(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"http://127.0.0.1:4566/api":     true,
+		"http://localhost:4566/api":     true,
+		"https://slack.com/api":         false,
+		"https://127.0.0.1/api":         false,
+		"http://slack.example.com/api":  false,
+		"http://127.0.0.1@example.com/": false,
+	} {
+		env := map[string]string{"STEWARD_TABLE": "steward", "STEWARD_TOPIC": "arn:aws:sns:eu-west-1:111122223333:steward", "STEWARD_MACHINES_TOPIC": "arn:aws:sns:eu-west-1:111122223333:machines", "STEWARD_SLACK_API": url}
 		if _, err := config.LoadEnv[config.NotifyEnv](lookupIn(env)); (err == nil) != ok {
 			t.Errorf("%s: %v", url, err)
 		}

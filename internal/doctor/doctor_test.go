@@ -367,15 +367,18 @@ func TestTheSlackSecretIsHeldAgainstItsFormAndNeverShown(t *testing.T) {
 		secret secret
 		want   fleet.Outcome
 	}{
-		"an incoming webhook":          {secret{value: "https://hooks.slack.com/services/T0PRIVATE/B0PRIVATE/xPRIVATE"}, fleet.Pass},
-		"one of Slack for governments": {secret{value: "https://hooks.slack-gov.com/services/T0PRIVATE/B0PRIVATE/xPRIVATE"}, fleet.Pass},
-		"JSON with the address":        {secret{value: `{"url":"https://hooks.slack.com/services/T0PRIVATE/B0PRIVATE/xPRIVATE"}`}, fleet.Fail},
-		"plain http":                   {secret{value: "http://hooks.slack.com/services/T0PRIVATE/B0PRIVATE/xPRIVATE"}, fleet.Fail},
-		"a code less":                  {secret{value: "https://hooks.slack.com/services/T0PRIVATE/xPRIVATE"}, fleet.Fail},
-		"a host that looks alike":      {secret{value: "https://hooks.slack.com.example.com/services/T0PRIVATE/B0PRIVATE/xPRIVATE"}, fleet.Fail},
-		"a user in front of the host":  {secret{value: "https://PRIVATE@hooks.slack.com/services/T0/B0/x"}, fleet.Fail},
-		"a token":                      {secret{value: "xoxb-PRIVATE"}, fleet.Fail},
-		"no address at all":            {secret{value: "https://PRIVATE\x7f"}, fleet.Fail},
+		"an incoming webhook":          {secret{value: "https://hooks.slack.com/services/T0CANARY/B0CANARY/xCANARY"}, fleet.Pass},
+		"one of Slack for governments": {secret{value: "https://hooks.slack-gov.com/services/T0CANARY/B0CANARY/xCANARY"}, fleet.Pass},
+		"JSON with the address":        {secret{value: `{"url":"https://hooks.slack.com/services/T0CANARY/B0CANARY/xCANARY"}`}, fleet.Fail},
+		"plain http":                   {secret{value: "http://hooks.slack.com/services/T0CANARY/B0CANARY/xCANARY"}, fleet.Fail},
+		"a code less":                  {secret{value: "https://hooks.slack.com/services/T0CANARY/xCANARY"}, fleet.Fail},
+		"a host that looks alike":      {secret{value: "https://hooks.slack.com.example.com/services/T0CANARY/B0CANARY/xCANARY"}, fleet.Fail},
+		"a user in front of the host":  {secret{value: "https://CANARY@hooks.slack.com/services/T0/B0/x"}, fleet.Fail},
+		"the token of a bot":           {secret{value: "xoxb-1-2-CANARY"}, fleet.Pass},
+		"a token with more beside it":  {secret{value: "xoxb-1-2-CANARY\n"}, fleet.Fail},
+		"the token of a user":          {secret{value: "xoxp-CANARY"}, fleet.Fail},
+		"the token of an app":          {secret{value: "xapp-CANARY"}, fleet.Fail},
+		"no address at all":            {secret{value: "https://CANARY\x7f"}, fleet.Fail},
 		"no text":                      {secret{err: errors.New("read secret steward: it holds no text")}, fleet.Fail},
 		"no secret":                    {secret{err: gone}, fleet.Fail},
 		"a secret that others read":    {secret{err: denied}, fleet.Unknown},
@@ -387,7 +390,10 @@ func TestTheSlackSecretIsHeldAgainstItsFormAndNeverShown(t *testing.T) {
 			if e.Outcome != tt.want || e.Optional || (e.Remedy == "") != (tt.want == fleet.Pass) {
 				t.Errorf("%+v, want %s", e, tt.want)
 			}
-			if all := fmt.Sprintf("%+v", r); strings.Contains(all, "PRIVATE") {
+			if strings.HasPrefix(tt.secret.value, "x") && !strings.Contains(e.Seen, "token") {
+				t.Errorf("%+v: it is a token", e)
+			}
+			if all := fmt.Sprintf("%+v", r); strings.Contains(all, "CANARY") {
 				t.Errorf("the secret is shown: %s", all)
 			}
 		})
@@ -399,7 +405,11 @@ type topics struct {
 	err                error
 }
 
-func (s topics) Subscriptions(context.Context, string) (confirmed, pending int, err error) {
+// Subscriptions knows the topics that these tests name.
+func (s topics) Subscriptions(_ context.Context, arn string) (confirmed, pending int, err error) {
+	if !strings.HasSuffix(arn, ":findings") && !strings.HasSuffix(arn, ":machines") {
+		return 0, 0, fmt.Errorf("asked about topic %q", arn)
+	}
 	return s.confirmed, s.pending, s.err
 }
 
@@ -420,6 +430,31 @@ func TestATopicNeedsSomebodyWhoListens(t *testing.T) {
 			r := doctor.Examine(t.Context(), f, doctor.Order{Regions: []string{"eu-west-1"}, Topics: tt.topics, Topic: "arn:aws:sns:eu-west-1:111122223333:findings"}, time.Now())
 			if e := of(t, r, "SNS topic"); e.Outcome != tt.want || !strings.Contains(e.Seen, tt.says) || e.Optional {
 				t.Errorf("%+v, want %s and %q", e, tt.want, tt.says)
+			}
+		})
+	}
+}
+
+func TestTheTopicForMachinesHasToBeThereAndNeedsNobody(t *testing.T) {
+	for name, tt := range map[string]struct {
+		topics topics
+		want   fleet.Outcome
+		says   string
+	}{
+		"a program":  {topics{confirmed: 2}, fleet.Pass, "2 subscriptions confirmed"},
+		"no program": {topics{pending: 1}, fleet.Pass, "no program listens"},
+		"no topic":   {topics{err: &fleet.Trouble{Kind: fleet.Gone, Err: errors.New("none")}}, fleet.Fail, "no such topic"},
+		"not ours":   {topics{err: &fleet.Trouble{Kind: fleet.Denied, Err: errors.New("not you")}}, fleet.Unknown, "not you"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := enter(t, region("eu-west-1"))
+			r := doctor.Examine(t.Context(), f, doctor.Order{Regions: []string{"eu-west-1"}, Topics: tt.topics, Machines: "arn:aws:sns:eu-west-1:111122223333:machines"}, time.Now())
+			e := of(t, r, "SNS topic for machines")
+			if e.Outcome != tt.want || !strings.Contains(e.Seen, tt.says) || !strings.Contains(e.Tried, ":machines") || (e.Remedy == "") != (tt.want == fleet.Pass) {
+				t.Errorf("%+v, want %s and %q", e, tt.want, tt.says)
+			}
+			if e := of(t, r, "SNS topic"); !e.Optional {
+				t.Errorf("%+v: no topic for people was named", e)
 			}
 		})
 	}

@@ -78,8 +78,9 @@ type Order struct {
 
 	Secret     Secret // nil: not examined
 	SecretName string
-	Topics     Topics // nil: not examined
-	Topic      string // ARN
+	Topics     Topics // nil: no topic is examined
+	Topic      string // ARN; empty: not examined
+	Machines   string // ARN of the topic for programs; empty: not examined
 }
 
 // Examine looks at everything in order. It goes on after a failure wherever the
@@ -116,11 +117,16 @@ func (o Order) channels(ctx context.Context) []Examination {
 		secret = judgeSecret(o.SecretName, value, err)
 	}
 	topic := leftOut("SNS topic", "none was named", "add --topic once there is one: the deployment makes it")
-	if o.Topics != nil {
+	if o.Topics != nil && o.Topic != "" {
 		confirmed, pending, err := o.Topics.Subscriptions(ctx, o.Topic)
 		topic = judgeTopic(o.Topic, confirmed, pending, err)
 	}
-	return []Examination{secret, topic}
+	all := []Examination{secret, topic}
+	if o.Topics != nil && o.Machines != "" {
+		confirmed, pending, err := o.Topics.Subscriptions(ctx, o.Machines)
+		all = append(all, judgeMachines(o.Machines, confirmed, pending, err))
+	}
+	return all
 }
 
 // trail says what nobody looked at: the reader has no right to read trails, and

@@ -169,7 +169,8 @@ func judgeMetric(t fleet.Target, m measured) []Examination {
 	return out
 }
 
-// judgeSecret is about the Slack webhook's address, which is never shown.
+// judgeSecret is about the webhook's address or the token of a Slack app, which is
+// never shown.
 func judgeSecret(name, value string, err error) Examination {
 	e := Examination{Subject: "Slack secret", Tried: "read secret " + name + " and looked at its form; no message was sent"}
 	trouble := (*fleet.Trouble)(nil)
@@ -179,9 +180,9 @@ func judgeSecret(name, value string, err error) Examination {
 		e.Remedy = "examine again as somebody who may read the secret; the deployment lets the function steward-notify read it, if it lies under the key aws/secretsmanager"
 	case err != nil:
 		e.Outcome, e.Seen = fleet.Fail, err.Error()
-		e.Remedy = "store the webhook's address as plain text under this name, in the hub's account and region"
+		e.Remedy = "store the webhook's address, or the bot token of the app, as plain text under this name, in the hub's account and region"
 	default:
-		e.Outcome, e.Seen, e.Remedy = judgeAddress(value)
+		e.Outcome, e.Seen, e.Remedy = judgeAccess(value)
 	}
 	return e
 }
@@ -189,19 +190,24 @@ func judgeSecret(name, value string, err error) Examination {
 // slackHosts are where incoming webhooks are: Slack, and Slack for governments.
 var slackHosts = []string{"hooks.slack.com", "hooks.slack-gov.com"}
 
-func judgeAddress(value string) (outcome fleet.Outcome, seen, remedy string) {
-	const remedyPlain = "store the address alone, as plain text: https://hooks.slack.com/services/ and three codes"
-	if strings.HasPrefix(value, "{") {
+func judgeAccess(value string) (outcome fleet.Outcome, seen, remedy string) {
+	const remedyPlain = "store the address alone, as plain text: https://hooks.slack.com/services/ and three codes; or the bot token of an app, xoxb- and its codes"
+	switch {
+	case strings.HasPrefix(value, "{"):
 		return fleet.Fail, "it holds JSON, perhaps stored as key and value", remedyPlain
+	case strings.HasPrefix(value, "xoxb-") && !strings.ContainsAny(value, " \t\n"):
+		return fleet.Pass, "it holds the token of a bot; steward notify test shows whether Slack still knows it, and whether the app is in its channels", ""
+	case strings.HasPrefix(value, "xox"), strings.HasPrefix(value, "xapp-"):
+		return fleet.Fail, "it holds a token of Slack that is not one of a bot alone", remedyPlain
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.User != nil {
-		return fleet.Fail, "it holds no https address", remedyPlain
+		return fleet.Fail, "it holds neither an https address nor a bot token", remedyPlain
 	}
 	for _, host := range slackHosts {
 		codes, ok := strings.CutPrefix(u.EscapedPath(), "/services/")
 		if u.Host == host && ok && len(strings.FieldsFunc(codes, func(r rune) bool { return r == '/' })) == 3 {
-			return fleet.Pass, "it holds an address of the right form; only a message would show whether Slack still knows it", ""
+			return fleet.Pass, "it holds an address of the right form; steward notify test shows whether Slack still knows it", ""
 		}
 	}
 	return fleet.Fail, "it holds an address that is not one of a Slack incoming webhook", remedyPlain
@@ -213,7 +219,7 @@ func judgeTopic(arn string, confirmed, pending int, err error) Examination {
 	switch {
 	case errors.Is(err, fleet.Gone):
 		e.Outcome, e.Seen = fleet.Fail, "there is no such topic"
-		e.Remedy = "correct the ARN: the deployment's own topic is an output of the stack EksSteward"
+		e.Remedy = "correct the ARN: the deployment's own topics are outputs of the stack EksSteward"
 	case err != nil:
 		e.Seen, e.Remedy = sentence(err), "examine again as somebody who may call sns:GetTopicAttributes on the topic"
 	case confirmed == 0:
@@ -221,6 +227,17 @@ func judgeTopic(arn string, confirmed, pending int, err error) Examination {
 		e.Remedy = "confirm the pending ones (AWS sent a mail to each), or subscribe somebody"
 	default:
 		e.Outcome, e.Seen = fleet.Pass, fmt.Sprintf("%s confirmed, %d pending", count(confirmed, "subscription"), pending)
+	}
+	return e
+}
+
+// judgeMachines is about the topic for programs, which nobody has to listen to.
+func judgeMachines(arn string, confirmed, pending int, err error) Examination {
+	e := judgeTopic(arn, confirmed, pending, err)
+	e.Subject = "SNS topic for machines"
+	if err == nil && confirmed == 0 {
+		e.Outcome, e.Remedy = fleet.Pass, ""
+		e.Seen = fmt.Sprintf("no program listens, which is well if none is to: no confirmed subscription, %d pending", pending)
 	}
 	return e
 }
