@@ -41,11 +41,16 @@ does may not be possible to take back: read the message that names it first.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), cmd.OutOrStdout(), args[0]) },
 	}
+	c.addressed(cmd)
+	return cmd
+}
+
+// addressed has a command find the queue of the deployment.
+func (c *consent) addressed(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.profile, "profile", "", "AWS profile (default: AWS_PROFILE, else default)")
 	f.StringSliceVar(&c.regions, "region", nil, "region of the deployment (default: the profile's)")
 	f.StringVar(&c.queueURL, "queue-url", "", "queue of the deployment, where it is not found by its name")
-	return cmd
 }
 
 func (c consent) run(ctx context.Context, w io.Writer, plan string) error {
@@ -56,6 +61,22 @@ func (c consent) run(ctx context.Context, w io.Writer, plan string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.send(ctx, message); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, `Your approval of plan %s was sent.
+
+What happens next: the deployment reads again what the plan is for. If nothing has
+changed the plan is carried out, and a message says so and who approved. If no
+message comes within a few minutes the approval was refused, and the log group of
+the function approve says why: the plan is not known there, is void or too old, or
+was approved before.
+`, strings.ToLower(plan))
+	return nil
+}
+
+// send puts a message into the queue of the deployment.
+func (c consent) send(ctx context.Context, message []byte) error {
 	cfg, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -71,14 +92,6 @@ func (c consent) run(ctx context.Context, w io.Writer, plan string) error {
 	if err := queue.New(client, address).Send(ctx, message); err != nil {
 		return &exitError{exitIncomplete, err}
 	}
-	fmt.Fprintf(w, `Your approval of plan %s was sent.
-
-What happens next: the deployment reads the cluster and the key again. If nothing
-has changed the plan is carried out, and a message says so and who approved. If no
-message comes within a few minutes the approval was refused, and the log group of
-the function approve says why: the plan is not known there, is void or too old, or
-was approved before.
-`, strings.ToLower(plan))
 	return nil
 }
 

@@ -174,12 +174,7 @@ func count(findings []fleet.Finding) string {
 
 // progress shows one changing line to a person and nothing to a file.
 func progress(w io.Writer, format string, args ...any) {
-	f, ok := w.(*os.File)
-	if !ok {
-		return
+	if isTerminal(w) {
+		fmt.Fprintf(w, "\r\x1b[K"+format, args...)
 	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return
-	}
-	fmt.Fprintf(f, "\r\x1b[K"+format, args...)
 }

@@ -77,6 +77,7 @@ configuration, 3 AWS refused or not everything could be read.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(approveCommand(), checkCommand(now), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), policyCommand(), reportCommand(now), simulateCommand())
+	root.AddCommand(approveCommand(), checkCommand(now), configCommand(), demoCommand(), doctorCommand(), invokeCommand(), notifyCommand(now), planCommand(now), policyCommand(), reportCommand(now),
+		rolloutCommand(now), simulateCommand())
 	return root
 }

@@ -1,5 +1,5 @@
-// Command approve is the Lambda function that hears who approves of a plan. This
-// file only wires; what the function does is in package handler.
+// Command approve is the Lambda function that hears who approves of a plan, and
+// what people want of rollouts. This file only wires; what the function does is in package handler.
 package main
 
 import (
@@ -26,6 +26,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
 	"github.com/eks-steward/eks-steward/internal/notify/slack"
 	"github.com/eks-steward/eks-steward/internal/queue"
+	"github.com/eks-steward/eks-steward/internal/rollout"
 	"github.com/eks-steward/eks-steward/internal/secret"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 	"github.com/eks-steward/eks-steward/internal/worker"
@@ -49,9 +50,13 @@ func run(ctx context.Context) error {
 	}
 	queues := sqs.NewFromConfig(cfg)
 	log := slog.New(lambdacontext.NewLogHandler())
+	orders := map[string]handler.Queue{secretsencryption.Check: queue.New(queues, env.SecretsEncryptionQueue)}
+	if env.NodegroupRolloutQueue != "" {
+		orders[rollout.Check] = queue.New(queues, env.NodegroupRolloutQueue)
+	}
 	h := &handler.Handler{
 		Ledger: ledger.New(dynamo.New(dynamodb.NewFromConfig(cfg), env.Table), time.Now),
-		Orders: map[string]handler.Queue{secretsencryption.Check: queue.New(queues, env.SecretsEncryptionQueue)},
+		Orders: orders,
 		Own:    queue.New(queues, env.Queue),
 		Self:   identity(sts.NewFromConfig(cfg)),
 		Now:    time.Now,

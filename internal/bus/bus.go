@@ -1,5 +1,5 @@
-// Package bus announces moves of incidents on the product's own EventBridge bus.
-// It decides nothing about what is worth announcing, and it never drops a move in
+// Package bus announces moves of incidents and of rollouts on the product's own
+// EventBridge bus. It decides nothing about what is worth announcing, and it never drops a move in
 // silence: what EventBridge did not take is named in the error.
 package bus
 
@@ -36,9 +36,28 @@ func New(client Client, name string) *Bus { return &Bus{client: client, name: na
 // sentences.
 const maxEntries = 10
 
-// Publish puts the moves on the bus. Entries that EventBridge fails are sent once
-// more; the error names the incidents that were not taken.
+// Publish puts moves of incidents on the bus. Entries that EventBridge fails are
+// sent once more; the error names the incidents that were not taken.
 func (b *Bus) Publish(ctx context.Context, moves ...events.IncidentMoved) error {
+	all := make([]move, len(moves))
+	for i := range moves {
+		all[i] = move{moves[i].Incident, &moves[i]}
+	}
+	return b.publishAll(ctx, all)
+}
+
+// PublishRollout puts a move of a rollout on the bus likewise.
+func (b *Bus) PublishRollout(ctx context.Context, m events.RolloutMoved) error {
+	return b.publishAll(ctx, []move{{m.Rollout, &m}})
+}
+
+// move is one to announce, with what errors call it.
+type move struct {
+	name  string
+	event interface{ Entry() (events.Entry, error) }
+}
+
+func (b *Bus) publishAll(ctx context.Context, moves []move) error {
 	var failures []error
 	for some := range slices.Chunk(moves, maxEntries) {
 		failures = append(failures, b.publish(ctx, some))
@@ -46,7 +65,7 @@ func (b *Bus) Publish(ctx context.Context, moves ...events.IncidentMoved) error 
 	return errors.Join(failures...)
 }
 
-func (b *Bus) publish(ctx context.Context, moves []events.IncidentMoved) error {
+func (b *Bus) publish(ctx context.Context, moves []move) error {
 	left, failures := b.encode(moves)
 	for try := 0; try < 2 && len(left) > 0; try++ {
 		var err error
@@ -55,26 +74,26 @@ func (b *Bus) publish(ctx context.Context, moves []events.IncidentMoved) error {
 		}
 	}
 	for _, a := range left {
-		failures = append(failures, fmt.Errorf("publish %s: bus %s refused it: %s", a.incident, b.name, a.refused))
+		failures = append(failures, fmt.Errorf("publish %s: bus %s refused it: %s", a.name, b.name, a.refused))
 	}
 	return errors.Join(failures...)
 }
 
 // announcement is one move on its way.
 type announcement struct {
-	incident string
-	entry    types.PutEventsRequestEntry
-	refused  string // why EventBridge did not take it
+	name    string
+	entry   types.PutEventsRequestEntry
+	refused string // why EventBridge did not take it
 }
 
-func (b *Bus) encode(moves []events.IncidentMoved) (ready []announcement, failures []error) {
+func (b *Bus) encode(moves []move) (ready []announcement, failures []error) {
 	for _, m := range moves {
-		e, err := m.Entry()
+		e, err := m.event.Entry()
 		if err != nil {
-			failures = append(failures, fmt.Errorf("publish %s: %w", m.Incident, err))
+			failures = append(failures, fmt.Errorf("publish %s: %w", m.name, err))
 			continue
 		}
-		ready = append(ready, announcement{incident: m.Incident, entry: types.PutEventsRequestEntry{
+		ready = append(ready, announcement{name: m.name, entry: types.PutEventsRequestEntry{
 			EventBusName: &b.name,
 			Source:       &e.Source,
 			DetailType:   &e.DetailType,
@@ -95,10 +114,10 @@ func (b *Bus) put(ctx context.Context, ready []announcement) (left []announcemen
 	}
 	out, err := b.client.PutEvents(ctx, in)
 	if err != nil {
-		return nil, fmt.Errorf("publish %d incidents on bus %s: %w", len(ready), b.name, refusal.Of("events:PutEvents", err))
+		return nil, fmt.Errorf("publish %d moves on bus %s: %w", len(ready), b.name, refusal.Of("events:PutEvents", err))
 	}
 	if len(out.Entries) != len(ready) {
-		return nil, fmt.Errorf("publish %d incidents on bus %s: the answer speaks of %d", len(ready), b.name, len(out.Entries))
+		return nil, fmt.Errorf("publish %d moves on bus %s: the answer speaks of %d", len(ready), b.name, len(out.Entries))
 	}
 	for i, r := range out.Entries {
 		if r.ErrorCode != nil {

@@ -137,3 +137,21 @@ func TestPublishOfNothingCallsNobody(t *testing.T) {
 		t.Errorf("%v after %d calls", err, len(b.calls))
 	}
 }
+
+func TestAMoveOfARolloutTakesTheSameWay(t *testing.T) {
+	b := &bridge{fail: func(call int, _ string) bool { return call == 1 }}
+	m := events.RolloutMoved{
+		Header:  events.Header{ID: "m", Account: "111122223333", Region: "eu-west-1", Time: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)},
+		Rollout: "20261121-1930-4f0c2ab19d3e", Transition: "halted", State: "halted", Total: 2,
+	}
+	if err := bus.New(b, "steward").PublishRollout(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.calls) != 2 || aws.ToString(b.calls[1][0].DetailType) != "Rollout Halted" {
+		t.Errorf("calls %v", b.calls)
+	}
+	m.Rollout = "yesterday"
+	if err := bus.New(b, "steward").PublishRollout(t.Context(), m); err == nil || !strings.Contains(err.Error(), "publish yesterday") {
+		t.Errorf("a move that cannot be: %v", err)
+	}
+}

@@ -52,7 +52,8 @@ func (e *Engine) Beat(ctx context.Context, deadline time.Time) (Result, error) {
 	case err != nil:
 		return Result{}, err
 	}
-	b := &beat{Engine: e, r: r, deadline: deadline, seen: map[fleet.ClusterID]rollout.Progress{}}
+	// As e.now: the deadline is stored, and compared with what was stored.
+	b := &beat{Engine: e, r: r, deadline: deadline.UTC().Round(0), seen: map[fleet.ClusterID]rollout.Progress{}}
 	err = b.run(ctx)
 	b.out.Rollout = b.r
 	for _, m := range b.r.Members {

@@ -136,7 +136,7 @@ func (t task) attempt(ctx context.Context) (move, error) {
 	return stay, t.call(ctx, last, before, rollout.StepState{
 		Phase: rollout.Updating, Attempt: ended(last) + 1, Failures: before.Failures, Told: before.Told,
 		Claim: t.deadline, Began: now, Before: rollout.BaselineOf(a, now), Warnings: warnings,
-	}, policy.Forces(t.step.Group, before))
+	}, policy.Forces(t.cluster().Name+"/"+t.step.Group, before))
 }
 
 // before finds out what became of the last attempt at the group, if there was one.

@@ -572,7 +572,7 @@ func (w *world) policyFor(id fleet.ClusterID) rollout.Policy {
 	c := w.of(id)
 	return rollout.Policy{
 		Mode: c.mode, Schedule: c.schedule, Calendar: "changes", Alarms: []string{"errors"}, Proceed: c.proceed,
-		Bake: 10 * time.Minute, NodeTime: 5 * time.Minute, ForceAfter: c.forceAfter, ForceGroups: []string{"a*"},
+		Bake: 10 * time.Minute, NodeTime: 5 * time.Minute, ForceAfter: c.forceAfter, ForceGroups: []string{"*/a*"},
 	}
 }
 

@@ -148,17 +148,17 @@ func TestAModeWithinAnotherIsTheLower(t *testing.T) {
 }
 
 func TestForceIsForTheNamedGroupsAfterSoManyFailures(t *testing.T) {
-	p := rollout.Policy{ForceAfter: 2, ForceGroups: []string{"batch-*"}}
+	p := rollout.Policy{ForceAfter: 2, ForceGroups: []string{"*/batch-*"}}
 	for _, tc := range []struct {
 		group    string
 		failures int
 		want     bool
-	}{{"batch-1", 2, true}, {"batch-1", 1, false}, {"web", 5, false}} {
+	}{{"prod/batch-1", 2, true}, {"prod/batch-1", 1, false}, {"prod/web", 5, false}} {
 		if got := p.Forces(tc.group, rollout.StepState{Failures: tc.failures}); got != tc.want {
 			t.Errorf("%s after %d failures: %v", tc.group, tc.failures, got)
 		}
 	}
-	if p.ForceAfter = 0; p.Forces("batch-1", rollout.StepState{Failures: 9}) {
+	if p.ForceAfter = 0; p.Forces("prod/batch-1", rollout.StepState{Failures: 9}) {
 		t.Error("a policy that never forces does")
 	}
 }

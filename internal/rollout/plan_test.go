@@ -368,3 +368,16 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s differs; with -update it is written anew. Got:\n%s", path, got)
 	}
 }
+
+func TestTheHashIsOfWhatIsCarriedOut(t *testing.T) {
+	plan := rollout.Make(sample(), waves, evening)
+	without := rollout.Make(slices.DeleteFunc(sample(), func(c rollout.Candidate) bool { return c.ID.Name == "watched" }), waves, evening)
+	if plan.Hash() != without.Hash() {
+		t.Error("a cluster of the mode report is part of the hash: its changes would void an approval")
+	}
+	r, all := rollout.Begin(plan, "alice", evening)
+	slices.Reverse(all)
+	if again := rollout.Planned(r, all); again.Hash() != plan.Hash() || again.Text() != plan.Text() {
+		t.Errorf("the plan of the rollout is\n%s, want\n%s", again.Text(), plan.Text())
+	}
+}

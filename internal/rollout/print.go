@@ -66,8 +66,11 @@ func Print(w io.Writer, p Plan) error {
 		total.join(wave.print(&page))
 	}
 	head := fmt.Sprintf("Plan %s: %s.\n%s\n", p.Short(), total, forGood)
-	if len(p.Waves) == 0 {
+	switch {
+	case len(p.Waves) == 0:
 		head = "No nodegroup is to be rolled.\n"
+	case !p.Writes():
+		head += "Nothing of this plan is carried out: every cluster of it has the mode report.\n"
 	}
 	var stale, other []Left
 	for _, l := range p.Left {

@@ -45,7 +45,7 @@ type Policy struct {
 	// NodeTime is what one node usually takes, as long as nobody has seen better.
 	NodeTime time.Duration
 	// ForceAfter is the number of failures after which an update of the groups
-	// ForceGroups (patterns of path.Match) deletes pods past their budgets; 0 is
+	// ForceGroups (patterns of path.Match over cluster/group) deletes pods past their budgets; 0 is
 	// never.
 	ForceAfter  int
 	ForceGroups []string

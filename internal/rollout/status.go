@@ -176,7 +176,7 @@ func (r Rollout) next(f fleet.Finding) string {
 // unapproved reports whether clusters of the current wave wait for a person.
 func (r Rollout) unapproved() bool {
 	for _, m := range r.Members {
-		if m.Wave == r.Wave && m.Mode == Approve && !m.Over() && r.Approved.IsZero() {
+		if m.Wave == r.Wave && m.Mode == Approve && m.Done+m.Busy < m.Groups && r.Approved.IsZero() {
 			return true
 		}
 	}

@@ -17,10 +17,13 @@ func TestStatusShowsWhereARolloutStands(t *testing.T) {
 		name   string
 		change func(*rollout.Rollout, []rollout.Progress)
 	}{
-		{"running", func(_ *rollout.Rollout, p []rollout.Progress) {
+		{"running", func(r *rollout.Rollout, p []rollout.Progress) {
+			r.Approved = evening
 			p[0].Steps[2].Open = evening.Add(3 * time.Hour)
 		}},
-		{"running, and a gate is shut", func(_ *rollout.Rollout, p []rollout.Progress) { p[0].Steps[2].Why = "1 node is not Ready:\tnode-1." }},
+		{"running, and a gate is shut", func(r *rollout.Rollout, p []rollout.Progress) {
+			r.Approved, p[0].Steps[2].Why = evening, "1 node is not Ready:\tnode-1."
+		}},
 		{"waiting for a calendar", func(r *rollout.Rollout, _ []rollout.Progress) {
 			r.Members[2].Tries, r.Members[2].Waiting, r.Members[2].NotBefore = 4, "The change calendar changes is closed.", now.Add(time.Hour)
 			r.Approved = evening

@@ -80,7 +80,7 @@ func (r Rollout) running(f *fleet.Finding, ask *fleet.Approval) {
 	f.Title = fmt.Sprintf("nodes are renewed: rollout %s, %s", r.ID, r.total())
 	f.Reason = "The rollout is in " + r.wave() + "."
 	f.Meaning = "Nothing is wrong: this closes by itself when the rollout is completed, and it says so when it halts."
-	f.Remedy = "Nothing to do but wait. To see it: steward rollout status --watch. To stop before the next group: steward rollout pause."
+	f.Remedy = "Nothing to do but wait. To see it: steward rollout status --watch. To stop before the next group: steward rollout pause --why REASON."
 	if r.Only != "" {
 		f.Reason += " Only the group " + r.Only + " is tried again, and nothing else begins meanwhile."
 	}
@@ -95,7 +95,7 @@ func (r Rollout) running(f *fleet.Finding, ask *fleet.Approval) {
 		f.Remedy = numbered(
 			"Read the plan: steward plan.",
 			"Approve with the button of this message, or with: steward approve "+ask.Plan[:min(len(ask.Plan), 12)]+". That is possible until "+stamp(ask.Expires)+"; then it is asked again.",
-			"If it is not to be: steward rollout abort.",
+			"If it is not to be: steward rollout abort --why REASON.",
 		)
 	case len(stuck) > 0:
 		f.Severity = fleet.Warning
@@ -106,7 +106,7 @@ func (r Rollout) running(f *fleet.Finding, ask *fleet.Approval) {
 		f.Remedy = numbered(
 			"End what is in the way. To see all of it: steward rollout status.",
 			"Or leave groups out: steward rollout resume --skip CLUSTER/GROUP.",
-			"Or end the rollout: steward rollout abort.",
+			"Or end the rollout: steward rollout abort --why REASON.",
 		)
 	}
 }
@@ -116,7 +116,7 @@ func (r Rollout) paused(f *fleet.Finding) {
 	f.Title = fmt.Sprintf("rollout %s is paused, %s", r.ID, r.total())
 	f.Reason = sentence("It was paused in "+r.wave(), r.By, r.Why)
 	f.Meaning = "No group begins. What is under way in EKS goes on to its end. Clusters have old and new nodes until it is resumed."
-	f.Remedy = numbered("To go on: steward rollout resume.", "To end it: steward rollout abort.")
+	f.Remedy = numbered("To go on: steward rollout resume.", "To end it: steward rollout abort --why REASON.")
 }
 
 func (r Rollout) halted(f *fleet.Finding, failed []failure) {
@@ -166,7 +166,7 @@ func goOn(failed []failure) []string {
 	return []string{
 		"When it is mended, try every group that failed again: steward rollout resume. Only one of them: steward rollout retry " + group + ".",
 		"To go on without a group: steward rollout resume --skip " + group + ".",
-		"To end it: steward rollout abort.",
+		"To end it: steward rollout abort --why REASON.",
 	}
 }
 

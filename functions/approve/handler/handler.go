@@ -1,7 +1,8 @@
 // Package handler is the approve function: it hears that a person approves of a
-// plan, holds who that is against what AWS or Slack says of the sender, and notes
-// it in the ledger once. It never carries out a plan, and has no right to: it
-// wakes the function that made it, which reads the ledger and the cluster again.
+// plan or wants something of a rollout, and holds who that is against what AWS or
+// Slack says of the sender. An approval it notes in the ledger once. It never
+// carries anything out, and has no right to: it wakes the function that does, which
+// reads the ledger and the cluster again.
 package handler
 
 import (

@@ -259,6 +259,14 @@ func TestAPressInSlackApprovesThePlan(t *testing.T) {
 	b.logged("request taken")
 }
 
+func TestAPressOfALinkIsAcknowledgedAndNotNoted(t *testing.T) {
+	b := newBench(t)
+	body := strings.ReplaceAll(b.pressed("U0666", b.waiting.Nonce), approval.Action, approval.LinkAction+"1")
+	if status := b.request(b.signed(body)); status != http.StatusOK || b.log.Len() > 0 || b.slack.one != nil || len(b.own.messages) > 0 {
+		t.Errorf("status %d, told %q, queued %q, logged %s", status, b.slack.one, b.own.messages, b.log.String())
+	}
+}
+
 func TestAPersonApprovesThePlan(t *testing.T) {
 	for name, given := range map[string]string{"by its hash": plan, "by the beginning of its hash": plan[:12]} {
 		t.Run(name, func(t *testing.T) {

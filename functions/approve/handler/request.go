@@ -29,6 +29,9 @@ func (h *Handler) Request(ctx context.Context, r awsevents.LambdaFunctionURLRequ
 	defer cancel()
 	press, err := h.take(ctx, r)
 	status := statusOf(err)
+	if errors.Is(err, approval.ErrLink) {
+		return answer(status) // somebody read on: nothing to note
+	}
 	attrs := []slog.Attr{
 		slog.String("function", "approve"), slog.String("request_id", r.RequestContext.RequestID), slog.Int("status", status),
 	}
@@ -130,7 +133,7 @@ func (h *Handler) verify(ctx context.Context, r approval.Request) error {
 // for is told in words instead.
 func statusOf(err error) int {
 	switch {
-	case err == nil, errors.Is(err, approval.ErrTeam), errors.Is(err, approval.ErrStranger):
+	case err == nil, errors.Is(err, approval.ErrLink), errors.Is(err, approval.ErrTeam), errors.Is(err, approval.ErrStranger):
 		return http.StatusOK
 	case errors.Is(err, errNoSlack):
 		return http.StatusNotFound

@@ -13,6 +13,7 @@ import (
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/approval"
 	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/rollout"
 )
 
 // spoken is a word of the queue with what SQS says about it.
@@ -39,15 +40,20 @@ func Decode(m awsevents.SQSMessage) (events.Event, error) {
 	return s, nil
 }
 
-// Handle grants the approval that a word gives, and wakes the function that
-// carries the plan out. A word that does not count ends here: saying it again
-// changes nothing.
+// Handle grants the approval that a word gives, or passes on what somebody wants of
+// a rollout, and so wakes the function that carries it out. A word that does not
+// count ends here: saying it again changes nothing.
 func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, error) {
 	s, ok := e.(*spoken)
 	if !ok {
-		return nil, fmt.Errorf("approve has no use for a %T: only approvals belong into its queue", e)
+		return nil, fmt.Errorf("approve has no use for a %T: only approvals and commands belong into its queue", e)
 	}
-	attrs := []slog.Attr{slog.String("plan", s.Plan), slog.String("sender", s.sender)}
+	attrs := []slog.Attr{slog.String("sender", s.sender)}
+	if s.Rollout == nil {
+		attrs = append(attrs, slog.String("plan", s.Plan))
+	} else {
+		attrs = append(attrs, slog.String("verb", s.Rollout.Verb))
+	}
 	self, err := h.Self(ctx)
 	if err != nil {
 		return attrs, fmt.Errorf("ask AWS who this function is: %w", err)
@@ -57,6 +63,9 @@ func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, erro
 		return attrs, refuse(err.Error())
 	}
 	attrs = append(attrs, slog.String("by", voice.By), slog.String("via", voice.Via))
+	if s.Rollout != nil {
+		return attrs, h.pass(ctx, s, voice)
+	}
 	granted, err := h.grant(ctx, s, voice)
 	if why := reason(granted, err); why != "" {
 		return append(attrs, h.reply(ctx, s, "Not approved: "+why+".", false)...), refuse(why)
@@ -129,6 +138,21 @@ func (h *Handler) wake(ctx context.Context, a ledger.Approval) error {
 	})
 	if err != nil {
 		return fmt.Errorf("encode the approval of plan %s: %w", a.Plan, err)
+	}
+	return queue.Send(ctx, message)
+}
+
+// pass gives what somebody wants of a rollout to the function that carries it out.
+func (h *Handler) pass(ctx context.Context, s *spoken, v approval.Voice) error {
+	queue := h.Orders[rollout.Check]
+	if queue == nil {
+		return refuse("this deployment carries no rollouts out: deploy it with maxMode.nodegroupRollout approve or enforce")
+	}
+	head := s.Header
+	head.ID = "command/" + s.ID
+	message, err := events.Message(s.Rollout.Event(head, v))
+	if err != nil {
+		return fmt.Errorf("encode the command to %s: %w", s.Rollout.Verb, err)
 	}
 	return queue.Send(ctx, message)
 }
