@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -56,6 +57,11 @@ func ExternalID(id string) Option {
 // hub. How calls are retried is the Fleet's own affair.
 func New(hub aws.Config, options ...Option) *Fleet {
 	hub.Retryer = patient
+	if hub.HTTPClient == nil {
+		// Left to themselves, the clients of services and regions would each keep
+		// connections of their own: more than a function may have open.
+		hub.HTTPClient = awshttp.NewBuildableClient().Freeze()
+	}
 	hub.APIOptions = append(slices.Clone(hub.APIOptions), middleware.AddUserAgentKey(name))
 	f := &Fleet{
 		hub:     hub,
