@@ -44,7 +44,7 @@ var functions = []function{
 		ConfigDefaultBucket: "cdk-assets", ConfigDefaultKey: "0123.yaml",
 	})},
 	{"etcdsize", config.Environ(config.EtcdSizeEnv{Table: "steward", Bus: bus, Topic: topic})},
-	{"notify", config.Environ(config.NotifyEnv{Table: "steward", Topic: topic, SlackSecret: "steward/slack"})},
+	{"notify", config.Environ(config.NotifyEnv{Table: "steward", Topic: topic, MachinesTopic: topic, SlackSecret: "steward/slack"})},
 }
 
 const (
