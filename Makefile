@@ -16,6 +16,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 FUNCTIONS := $(notdir $(wildcard functions/*))
 FUZZTIME ?= 20s
 TESTFLAGS ?=
+# SEARCH=yes also searches all that the tests print for the secrets that they use.
+SEARCH ?=
+SEARCHED := $(if $(SEARCH),| go run -C $(CURDIR) ./internal/canary/listen)
+TEST := go test $(if $(SEARCH),-json) $(TESTFLAGS)
 # Where goroutines meet.
 RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./internal/nodegrouprollout/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
@@ -30,7 +34,7 @@ demo: need-go ## Watch the product work on a simulated fleet, on this machine al
 	go run ./cmd/steward demo
 
 test: need-go $(NODE_MODULES) ## Run the tests of every package
-	go test $(TESTFLAGS) ./...
+	$(TEST) ./... $(SEARCHED)
 
 race: need-go ## Run the tests of what is concurrent with the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo "A C compiler is needed for the race detector, such as gcc" >&2; exit 1; }
@@ -47,14 +51,15 @@ fmt: need-go $(LINT) ## Format the code
 
 e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS services
 	cd e2e/cluster && go run ./components/build && go test $(TESTFLAGS) ./...
-	cd e2e && go test $(TESTFLAGS) ./...
+	cd e2e && $(TEST) ./... $(SEARCHED)
 
 # The page of a real API server, where somebody has captured one.
 PAGE := .cache/bench/metrics.txt
 
-bench: need-go ## Measure size and start of each function, and how fast a large /metrics is read
+bench: need-go ## Measure size and start of each function, how fast a large /metrics is read, and a quarter of rollouts
 	go run ./bench
 	go run ./bench/throttle
+	go run ./bench/rollout
 	@[[ -e $(PAGE) ]] || echo "No page of a real API server: go -C e2e/cluster test -run TestCaptureMetrics -capture ../../$(PAGE)"
 	go -C bench/metrics run . $(addprefix -page ../../,$(wildcard $(PAGE)))
 

@@ -16,6 +16,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/local"
+	simslack "github.com/eks-steward/eks-steward/internal/sim/slack"
 	"github.com/eks-steward/eks-steward/testevents"
 )
 
@@ -146,33 +147,81 @@ func beat(c events.Cadence, at time.Time) moment {
 // play lets everything happen at its time, twice, and shows what people are told.
 func (d demo) play(ctx context.Context, s *stage, script []moment) error {
 	fmt.Fprintf(d.out, "Twenty clusters, three account-regions, simulated time. Every event is delivered twice.\n\n")
-	shown := 0
+	seen := view{}
 	for _, next := range script {
 		s.clock.To(next.at)
 		if err := s.happen(ctx, next, next); err != nil {
 			return err
 		}
-		lines := s.slack.Lines()
-		for _, line := range lines[shown:] {
+		for _, line := range seen.news(s.slack.Received()) {
 			fmt.Fprintln(d.out, line)
 		}
-		shown = len(lines)
 	}
 	return nil
 }
 
+// view is what a reader of the channel has seen of each message.
+type view map[string]glance
+
+type glance struct{ edits, replies int }
+
+// news are the lines that a reader has not seen: new messages whole, and what was
+// said in the threads of earlier ones or changed in place.
+func (v view) news(shown []simslack.Received) []string {
+	var lines []string
+	for _, m := range shown {
+		last, known := v[m.TS]
+		switch {
+		case !known:
+			lines = append(lines, m.Lines()...)
+		case len(m.Before) > last.edits:
+			lines = append(lines, fmt.Sprintf("%s  ✎ in place: %s", m.Edited.Format(time.TimeOnly), m.Message.Text))
+		}
+		for _, r := range m.Replies[last.replies:] {
+			lines = append(lines, threaded(r.Lines())...)
+		}
+		v[m.TS] = glance{len(m.Before), len(m.Replies)}
+	}
+	return lines
+}
+
+// threaded sets the lines of a reply in, behind their times.
+func threaded(lines []string) []string {
+	const clock = len("15:04:05  ")
+	mark := "↳ "
+	for i, line := range lines {
+		lines[i] = line[:clock] + mark + line[clock:]
+		mark = "  "
+	}
+	return lines
+}
+
 // replay lets everything happen once more, late: nothing of it may be news.
 func (d demo) replay(ctx context.Context, s *stage, script []moment) error {
-	told := len(s.slack.Received())
+	told := tally(s.slack)
 	if err := s.happen(ctx, script...); err != nil {
 		return err
 	}
-	added := len(s.slack.Received()) - told
+	added := tally(s.slack).all() - told.all()
 	fmt.Fprintf(d.out, "All %d events once more: %d new messages.\n", len(script), added)
 	if added > 0 {
 		return &exitError{exitFindings, fmt.Errorf("the replay told %d messages again, want none", added)}
 	}
 	return nil
+}
+
+// counts are what a channel was sent.
+type counts struct{ posts, edits, replies int }
+
+func (c counts) all() int { return c.posts + c.edits + c.replies }
+
+func tally(channel *simslack.Channel) (c counts) {
+	for _, m := range channel.Received() {
+		c.posts++
+		c.edits += len(m.Before)
+		c.replies += len(m.Replies)
+	}
+	return c
 }
 
 // happen lets the product work on what happened until nothing is left to do.
@@ -195,7 +244,9 @@ func (d demo) bill(s *stage) {
 	for _, op := range slices.Sorted(maps.Keys(count)) {
 		fmt.Fprintf(d.out, " %s %d", op, count[op])
 	}
-	fmt.Fprintf(d.out, "\nMessages: %d to Slack, %d to SNS, %d in dead-letter queues.\n", len(s.slack.Received()), len(s.inbox.mail), len(s.product.DeadLetters))
+	slack := tally(s.slack)
+	fmt.Fprintf(d.out, "\nMessages: %d to Slack (%d changed in place, %d in threads), %d to SNS, %d in dead-letter queues.\n",
+		slack.posts, slack.edits, slack.replies, len(s.inbox.mail), len(s.product.DeadLetters))
 }
 
 func (d demo) writePage(s *stage) error {

@@ -20,8 +20,8 @@ func runSteward(t *testing.T, args ...string) (code int, stdout, stderr string) 
 	return code, out.String(), errs.String()
 }
 
-// headline is the first line of a message.
-var headline = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d +\S+ (.*)$`)
+// headline is the first line of a message, and of a reply behind its mark.
+var headline = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d +(?:↳ )?[🔴🟠🟢] (.*)$`)
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
@@ -54,7 +54,7 @@ func golden(t *testing.T, file, text string) {
 func playDemo(t *testing.T) (out, page, report string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	code, out, errs := runSteward(t, "demo")
+	code, out, errs := runSteward(t, "demo", "--log", "demo.log")
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
@@ -64,6 +64,10 @@ func playDemo(t *testing.T) (out, page, report string) {
 			t.Fatal(err)
 		}
 		return string(b)
+	}
+	log := read("demo.log")
+	if !strings.Contains(log, `"function":"notify"`) || strings.Contains(log+out+errs, demoToken) {
+		t.Error("the functions' logs are missing, or something shows the bot's token")
 	}
 	return out, read("demo.html"), read("demo-report.html")
 }
@@ -96,8 +100,8 @@ func TestTheDemoTellsEachMoveOnceAndAReplayNothing(t *testing.T) {
 			t.Errorf("the output does not say %q", want)
 		}
 	}
-	if !strings.Contains(page, "prod-payments") {
-		t.Error("the page does not show the cluster")
+	if n := strings.Count(page, "RESOLVED: etcd of prod-payments"); n != 2 {
+		t.Errorf("the page shows %d times that it is over, want the message and the last reply in its thread", n)
 	}
 }
 

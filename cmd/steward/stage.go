@@ -19,6 +19,7 @@ import (
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/encryption"
+	"github.com/eks-steward/eks-steward/internal/awsfleet/nodegroup"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
@@ -51,6 +52,13 @@ type stage struct {
 // The account and region in which the simulated deployment lives.
 var stageHub = fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}
 
+// The bot of the stand-in for Slack, and the channel that the demo's configuration
+// names.
+const (
+	demoToken   = "xoxb-simulated"
+	demoChannel = "C0123456789"
+)
+
 // openStage seeds the world and starts the product on a ledger file. log takes
 // what the functions would write to CloudWatch.
 func openStage(ledgerFile string, seed sim.Fleet, start time.Time, log io.Writer) (_ *stage, err error) {
@@ -67,9 +75,10 @@ func openStage(ledgerFile string, seed sim.Fleet, start time.Time, log io.Writer
 	if err != nil {
 		return nil, err
 	}
-	const webhook = "/services/T000/B000/simulated"
-	s.slack = simslack.New(webhook, s.clock.Now)
-	slackURL, err := s.serve(s.slack)
+	workspace := simslack.NewWorkspace(demoToken, s.clock.Now)
+	workspace.Limit()
+	s.slack = workspace.Open(demoChannel, "eks-alerts", "")
+	slackURL, err := s.serve(workspace)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +90,10 @@ func openStage(ledgerFile string, seed sim.Fleet, start time.Time, log io.Writer
 	s.source = awsfleet.New(simulated(aws))
 	keys := encryption.NewReader(s.source)
 	s.product, err = local.New(local.Parts{
-		Keys:  local.Keys{Reader: keys, Grants: keys}, // nothing is written: its modes are report
+		Keys:  local.Keys{Reader: keys, Grants: keys}, // nothing is written: the modes are report
+		Nodes: local.Nodes{Surveyor: nodegroup.NewReader(s.source, s.clock.Now)},
 		Store: store, Source: s.source, Open: openWith(s.source, s.clock.Now), Config: uploaded("steward.yaml"), Parse: yamlfile.Parse,
-		Slack: slack.New(address(slackURL + webhook)), SNS: s.inbox,
+		Slack: slack.Access{Secret: token(demoToken), API: slackURL + "/api"}, SNS: s.inbox,
 		Hub: stageHub, Now: s.clock.Now, Sleep: s.clock.Sleep, Log: log,
 	})
 	return s, err
@@ -158,11 +168,11 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// address is a webhook's URL that nobody rotates.
-type address string
+// token is that of a bot, which nobody rotates.
+type token string
 
-func (a address) Value(context.Context) (string, error)   { return string(a), nil }
-func (a address) Refresh(context.Context) (string, error) { return string(a), nil }
+func (t token) Value(context.Context) (string, error)   { return string(t), nil }
+func (t token) Refresh(context.Context) (string, error) { return string(t), nil }
 
 // inbox stands in for the readers of the SNS topic.
 type inbox struct {

@@ -34,6 +34,10 @@ type Secret struct {
 // New returns the secret of that name or ARN. Nothing is read yet.
 func New(client Client, id string) *Secret { return &Secret{client: client, id: id} }
 
+// Format prints the name, whatever the verb: not even by mistake is the value in a
+// log.
+func (s *Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, "secret "+s.id) }
+
 // Value returns the secret, read once in the life of the process.
 func (s *Secret) Value(ctx context.Context) (string, error) {
 	s.mu.Lock()

@@ -1,7 +1,11 @@
 package secret_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -10,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/eks-steward/eks-steward/internal/canary"
 	"github.com/eks-steward/eks-steward/internal/secret"
 )
 
@@ -38,6 +43,23 @@ func TestValueIsReadOnce(t *testing.T) {
 	}
 	if v.reads != 1 {
 		t.Errorf("read %d times", v.reads)
+	}
+}
+
+func TestNoVerbPrintsTheValue(t *testing.T) {
+	s := secret.New(&vault{value: aws.String(canary.Token)}, "steward/slack")
+	if _, err := s.Value(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		slog.New(h).Info("read", "secret", s, "within", struct{ Secret *secret.Secret }{s})
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&log, verb+" "+verb+"\n", s, struct{ Secret any }{s})
+	}
+	if !strings.Contains(log.String(), "secret steward/slack") || strings.Contains(log.String(), canary.Word) || strings.Contains(log.String(), hex.EncodeToString([]byte(canary.Word))) {
+		t.Error("the value is printed, or the name is not")
 	}
 }
 

@@ -157,6 +157,9 @@ func (c *Channel) Lines() []string {
 	return lines
 }
 
+// Lines are the message as it is, for a terminal and without its thread.
+func (r Received) Lines() []string { return timed(r, "") }
+
 // timed puts the time before the first line of a message.
 func timed(r Received, before string) []string {
 	at := r.At.Format("15:04:05") + "  "

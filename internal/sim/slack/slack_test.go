@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/canary"
 	"github.com/eks-steward/eks-steward/internal/notify/notifytest"
 	render "github.com/eks-steward/eks-steward/internal/notify/slack"
 	"github.com/eks-steward/eks-steward/internal/sim/slack"
@@ -22,7 +23,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-const path = "/services/T0/B0/secret"
+const path = canary.Hook
 
 // clock is moved by hand.
 type clock struct {

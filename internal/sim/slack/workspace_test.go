@@ -14,11 +14,12 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/eks-steward/eks-steward/internal/approval"
+	"github.com/eks-steward/eks-steward/internal/canary"
 	"github.com/eks-steward/eks-steward/internal/notify/notifytest"
 	"github.com/eks-steward/eks-steward/internal/sim/slack"
 )
 
-const token = "xoxb-1-token"
+const token = canary.Token
 
 // office is a workspace with one channel, and its clock.
 func office() (*slack.Workspace, *slack.Channel, *clock) {
