@@ -21,7 +21,7 @@ SEARCH ?=
 SEARCHED := $(if $(SEARCH),| go run -C $(CURDIR) ./internal/canary/listen)
 TEST := go test $(if $(SEARCH),-json) $(TESTFLAGS)
 # Where goroutines meet.
-RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./internal/nodegrouprollout/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
+RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
 LINT := .cache/bin/golangci-lint-$(LINT_VERSION)
 
