@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/eks-steward/eks-steward/e2e/deployed"
+	secrets "github.com/eks-steward/eks-steward/internal/canary"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/slack"
@@ -70,7 +71,7 @@ func run(m *testing.M) (code int, err error) {
 
 const (
 	secretName = "eks-steward/slack"
-	hook       = "/services/T0000/B0000/e2e"
+	hook       = secrets.Hook
 	secretsKey = "arn:aws:kms:" + deployed.Region + ":" + deployed.Account + ":key/00000000-0000-0000-0000-00000000000e"
 	goodFile   = "schemaVersion: 1\ntargets:\n  - account: \"" + deployed.Account + "\"\n    regions: [" + deployed.Region + "]\n"
 )

@@ -18,6 +18,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"path"
 	"strings"
@@ -122,9 +123,17 @@ func (d *Deployment) EKS(standIn http.Handler) *httptest.Server {
 		"GET /clusters/{name}/access-entries/{principal}": "eks:DescribeAccessEntry",
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			d.guard(w, r, standIn, emulator.Question{Action: action, Resource: resourceOf(r)})
+			asked := []emulator.Question{{Action: action, Resource: resourceOf(r)}}
+			if group := r.URL.Query().Get("nodegroupName"); group != "" { // whose updates they are
+				r.SetPathValue("nodegroup", group)
+				asked = append(asked, emulator.Question{Action: action, Resource: resourceOf(r)})
+			}
+			d.guard(w, r, standIn, asked...)
 		})
 	}
+	mux.HandleFunc("POST /clusters/{name}/node-groups/{nodegroup}/update-version", func(w http.ResponseWriter, r *http.Request) {
+		d.guard(w, r, standIn, emulator.Question{Action: "eks:UpdateNodegroupVersion", Resource: resourceOf(r), Conditions: tagsOf(standIn, r)})
+	})
 	mux.HandleFunc("POST /clusters/{name}/encryption-config/associate", func(w http.ResponseWriter, r *http.Request) {
 		body, err := reread(r)
 		if err != nil {
@@ -134,6 +143,27 @@ func (d *Deployment) EKS(standIn http.Handler) *httptest.Server {
 		d.guard(w, r, standIn, associating(resourceOf(r), body)...)
 	})
 	return httptest.NewServer(mux)
+}
+
+// tagsOf are the tags of the nodegroup that a request is about, as conditions: IAM
+// asks EKS for them ("Global condition context keys", IAM user guide).
+func tagsOf(standIn http.Handler, r *http.Request) map[string][]string {
+	path, _, _ := strings.Cut(r.URL.Path, "/update-version")
+	describe := r.Clone(r.Context())
+	describe.Method, describe.URL.Path, describe.Body, describe.ContentLength = http.MethodGet, path, http.NoBody, 0
+	answer := httptest.NewRecorder()
+	standIn.ServeHTTP(answer, describe)
+	var out struct {
+		Nodegroup struct{ Tags map[string]string }
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &out); err != nil {
+		return nil // it is not there, and has none
+	}
+	conditions := map[string][]string{}
+	for key, value := range out.Nodegroup.Tags {
+		conditions["aws:ResourceTag/"+key] = []string{value}
+	}
+	return conditions
 }
 
 // associating is what a caller must be allowed who puts keys on a cluster: EKS
@@ -160,16 +190,22 @@ func associating(cluster string, body []byte) []emulator.Question {
 	return append([]emulator.Question{call}, ofKMS...)
 }
 
-// Around serves stand-ins of what is around clusters, EC2, KMS and the tagging
-// API, behind the policies of the deployed roles. The caller closes it.
+// Around serves stand-ins of what is around clusters behind the policies of the
+// deployed roles: EC2, KMS, the tagging API, CloudWatch and Service Quotas, and of
+// Systems Manager what is not the account's own. The caller closes it.
 func (d *Deployment) Around(standIns http.Handler) *httptest.Server {
+	emulated := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: strings.TrimPrefix(d.URL, "http://")})
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := reread(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		action, resource := requested(r.Header.Get("X-Amz-Target"), body)
+		action, resource := requested(r, body)
+		if resource == own {
+			emulated.ServeHTTP(w, r)
+			return
+		}
 		d.guard(w, r, standIns, emulator.Question{Action: action, Resource: resource})
 	}))
 }
@@ -181,17 +217,34 @@ func reread(r *http.Request) ([]byte, error) {
 	return body, err
 }
 
-// requested names the action and the resource of a request to EC2, whose body is
-// a form, or to KMS or the tagging API, whose header names the action.
-func requested(target string, body []byte) (action, resource string) {
-	service, name, _ := strings.Cut(target, ".")
+// own is a parameter of the account itself, which the emulator has.
+const own = "a parameter of the account"
+
+// requested names the action and the resource of a request to EC2, whose body is a
+// form, to CloudWatch, whose path names the action, or to another service, whose
+// header does.
+func requested(r *http.Request, body []byte) (action, resource string) {
+	service, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	var of struct {
+		KeyID, Name   string
+		CalendarNames []string
+	}
+	_ = json.Unmarshal(body, &of) // what is none names nothing
 	switch {
+	case strings.HasPrefix(r.URL.Path, "/service/GraniteServiceVersion20100801/"):
+		return "cloudwatch:" + path.Base(r.URL.Path), "*"
+	case service == "TrentService" && of.KeyID != "" && name != "ListAliases":
+		return "kms:" + name, of.KeyID
 	case service == "TrentService":
-		var of struct{ KeyID string }
-		if json.Unmarshal(body, &of) == nil && name != "ListAliases" {
-			return "kms:" + name, of.KeyID
-		}
 		return "kms:" + name, "*"
+	case service == "AmazonSSM" && len(of.CalendarNames) > 0:
+		return "ssm:" + name, "arn:aws:ssm:" + Region + ":" + Account + ":document/" + of.CalendarNames[0]
+	case service == "AmazonSSM" && strings.HasPrefix(of.Name, "/aws/service/"):
+		return "ssm:" + name, "arn:aws:ssm:" + Region + "::parameter" + of.Name
+	case service == "AmazonSSM":
+		return "ssm:" + name, own
+	case strings.HasPrefix(service, "ServiceQuotas"):
+		return "servicequotas:" + name, "*"
 	case strings.HasPrefix(service, "ResourceGroupsTaggingAPI"):
 		return "tag:" + name, "*"
 	}

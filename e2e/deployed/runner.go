@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/eks-steward/eks-steward/internal/canary"
 	simlambda "github.com/eks-steward/eks-steward/internal/sim/lambda"
 )
 
@@ -238,12 +239,13 @@ func (r *Runner) Expire(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Repeat sends every message again that was done with since the last Repeat, as
-// SQS may ("at-least-once delivery"), and says how many there were.
+// Repeat sends every message again that was done with since the last Repeat, the
+// last one first, as SQS may ("at-least-once delivery", and in no order), and says
+// how many there were.
 func (r *Runner) Repeat(ctx context.Context) (int, error) {
 	client, n := sqs.NewFromConfig(r.d.Config), 0
 	for _, f := range r.functions {
-		for _, m := range f.done {
+		for _, m := range slices.Backward(f.done) {
 			if _, err := client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &f.url, MessageBody: m.Body}); err != nil {
 				return n, fmt.Errorf("function %s: %w", f.name, err)
 			}
@@ -337,8 +339,12 @@ func (f *function) left(messages []types.Message, result simlambda.Result) []str
 	return failed
 }
 
-// keep writes what the function printed to its log group.
+// keep writes what the function printed to its log group. A log that shows a
+// secret is an error.
 func (f *function) keep(ctx context.Context, printed []byte) error {
+	if err := silent(printed); err != nil {
+		return err
+	}
 	var lines []logtypes.InputLogEvent
 	now := time.Now().UnixMilli()
 	for line := range strings.Lines(string(printed)) {
@@ -349,4 +355,14 @@ func (f *function) keep(ctx context.Context, printed []byte) error {
 	}
 	_, err := f.logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: &f.group, LogStreamName: aws.String(stream), LogEvents: lines})
 	return err
+}
+
+// silent holds that a log shows no secret of the tests.
+func silent(printed []byte) error {
+	for line := range strings.Lines(string(printed)) {
+		if strings.Contains(line, canary.Word) {
+			return fmt.Errorf("the log shows a secret: %s", strings.ReplaceAll(line, canary.Word, "[secret]"))
+		}
+	}
+	return nil
 }

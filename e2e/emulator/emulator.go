@@ -53,7 +53,8 @@ type Question struct {
 	Region    string `json:"region"`
 	Action    string `json:"action"`
 	Resource  string `json:"resource"`
-	// Conditions are the service's own condition keys that the request has.
+	// Conditions are the condition keys that the request has, such as the service's
+	// own and the tags of the resource.
 	Conditions map[string][]string `json:"conditions,omitempty"`
 }
 

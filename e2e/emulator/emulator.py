@@ -278,9 +278,10 @@ def policies(arn):
 def permitted(role, action, resources, region, conditions=None):
     """Whether the role may do the action to all resources, and to which not.
     Explicit denial wins ("Policy evaluation logic", IAM user guide). conditions
-    are the service's own condition keys, with what the request has for them."""
+    are further condition keys, such as the service's own, with the values that the
+    request has for them."""
     context = {"aws:requestedregion": region, "aws:principalarn": role, "aws:principalaccount": role.split(":")[4]}
-    context |= {key.lower(): value for key, value in (conditions or {}).items()}
+    context |= {key.lower(): value[0] if len(value) == 1 else value for key, value in (conditions or {}).items()}
     for resource in resources:
         effects = {s["Effect"] for d in policies(role) for s in as_list(d["Statement"]) if applies(s, action, resource, context)}
         allowed = effects == {"Allow"}
@@ -327,6 +328,8 @@ def resources_of(response, service, region, account):
         return sorted({arn("event-bus/", e.get("EventBusName") or "default") for e in body["Entries"]})
     if service == "secretsmanager" and "SecretId" in body:
         return [secretsmanager_backends[account][region].describe_secret(body["SecretId"]).arn]
+    if service == "ssm" and body.get("Name", "").startswith("/aws/service/"):
+        return [f"arn:aws:ssm:{region}::parameter{body['Name']}"]  # AWS's own, of no account
     if service == "ssm" and "Name" in body:
         return [arn("parameter/", body["Name"].removeprefix("/"))]
     if service == "logs" and "logGroupName" in body:

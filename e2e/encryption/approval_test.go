@@ -7,9 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,8 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
-	"github.com/eks-steward/eks-steward/e2e/deployed"
-	"github.com/eks-steward/eks-steward/e2e/moto"
 	"github.com/eks-steward/eks-steward/internal/approval"
 )
 
@@ -37,31 +32,10 @@ func planIn(t *testing.T, message string) plan {
 	return plan{found[1], found[2]}
 }
 
-// command builds the command line.
-func command(t *testing.T) string {
-	t.Helper()
-	module, err := moto.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(t.TempDir(), "steward")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/steward")
-	build.Dir = filepath.Dir(module)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build steward: %v\n%s", err, out)
-	}
-	return binary
-}
-
 // approve runs steward approve as somebody of the account.
 func (p *product) approve(t *testing.T, steward, plan string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), steward, "approve", plan)
-	cmd.Env = []string{
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + deployed.Region, "AWS_ENDPOINT_URL=" + p.URL,
-		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := p.Command(t, steward, "approve", plan).CombinedOutput(); err != nil {
 		t.Fatalf("steward approve %s: %v\n%s", plan, err, out)
 	}
 }
@@ -106,7 +80,7 @@ func must(t *testing.T, v any) []byte {
 // presses sends a request to the function's URL, and expects a status.
 func (p *product) presses(t *testing.T, request []byte, status int) {
 	t.Helper()
-	result, err := p.runner.Invoke(t.Context(), "ApproveFunction", request)
+	result, err := p.Runner.Invoke(t.Context(), "ApproveFunction", request)
 	if err != nil {
 		t.Fatal(err)
 	}

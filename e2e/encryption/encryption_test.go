@@ -29,7 +29,7 @@ import (
 // What contexts say of the key, and of Slack where it only shows messages.
 const (
 	mayUseKey = `"secretsEncryption": {"keys": ["` + key + `"]}, `
-	messages  = `"slack": {"secretName": "` + secretName + `"}`
+	messages  = `"slack": {"secretName": "` + deployed.SlackSecret + `"}`
 )
 
 func TestEnforce(t *testing.T) {
@@ -48,26 +48,26 @@ func (p *product) newCluster(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	one(t, p.created(t, name), "WARNING", "secrets of "+name+" are encrypted with an AWS-owned key")
+	deployed.One(t, p.created(t, name), "WARNING", "secrets of "+name+" are encrypted with an AWS-owned key")
 	p.called(t, 0) // EKS is creating it
 
 	p.later.Add(int64(time.Hour))
-	one(t, p.hasten(t, 1), "WARNING", "EKS associates a key with "+name, "cannot be taken back")
+	deployed.One(t, p.hasten(t, 1), "WARNING", "EKS associates a key with "+name, "cannot be taken back")
 	p.called(t, 1)
 	p.repeat(t)
-	none(t, p.created(t, name)) // while EKS is at it
+	deployed.None(t, p.created(t, name)) // while EKS is at it
 	p.called(t, 1)
 	p.successful(t, name)
 	if got := p.world.Encryption(id(name)); got != key {
 		t.Errorf("the cluster has the key %q, want %q", got, key)
 	}
-	none(t, p.hasten(t, 0))
+	deployed.None(t, p.hasten(t, 0))
 
 	p.repeat(t)
-	none(t, p.created(t, name)) // late
+	deployed.None(t, p.created(t, name)) // late
 	p.happens(t, "AssociateEncryptionConfig", "my-cluster", name, "role/ExampleRole", "role/"+config.EncryptionWriterRole)
-	none(t, p.news(t)) // our own
-	none(t, p.tick(t, daily))
+	deployed.None(t, p.News(t)) // our own
+	deployed.None(t, p.Tick(t, deployed.Daily))
 	p.called(t, 1)
 }
 
@@ -75,11 +75,11 @@ func (p *product) held(t *testing.T) {
 	const name = "inventory"
 	p.turn(t, "on")
 	p.joins(t, sim.Cluster{Name: name})
-	all(t, p.created(t, name), []string{"AWS-owned key"}, []string{"WARNING", "the association of a key with " + name + " is held by the kill switch"})
-	none(t, p.tick(t, daily))
+	deployed.All(t, p.created(t, name), []string{"AWS-owned key"}, []string{"WARNING", "the association of a key with " + name + " is held by the kill switch"})
+	deployed.None(t, p.Tick(t, deployed.Daily))
 	p.called(t, 0)
 	p.turn(t, "off")
-	one(t, p.tick(t, daily), "EKS associates a key with "+name)
+	deployed.One(t, p.Tick(t, deployed.Daily), "EKS associates a key with "+name)
 	p.called(t, 1)
 	p.successful(t, name)
 }
@@ -89,7 +89,7 @@ func (p *product) held(t *testing.T) {
 func (p *product) successful(t *testing.T, name string) {
 	t.Helper()
 	p.later.Add(int64(time.Hour))
-	all(t, p.hasten(t, 2),
+	deployed.All(t, p.hasten(t, 2),
 		[]string{"RESOLVED", "secrets of " + name + " are encrypted with a customer key"}, // of the check encryption-state
 		[]string{"RESOLVED", "a customer key encrypts the secrets of " + name},
 	)
@@ -111,16 +111,16 @@ func (p *product) refused(t *testing.T) {
 	p.world.Faults().Script(edge.Step{
 		Service: "eks", Operation: associate, Cluster: name, Do: edge.Answer(400, "InvalidRequestException", why),
 	})
-	all(t, p.created(t, name), []string{"AWS-owned key"}, []string{"WARNING", "EKS refuses to associate a key with " + name, why, "never tried again"})
+	deployed.All(t, p.created(t, name), []string{"AWS-owned key"}, []string{"WARNING", "EKS refuses to associate a key with " + name, why, "never tried again"})
 	p.called(t, 1)
-	none(t, p.hasten(t, 0))
-	none(t, p.tick(t, daily)) // EKS would take it by now
-	none(t, p.created(t, name))
+	deployed.None(t, p.hasten(t, 0))
+	deployed.None(t, p.Tick(t, deployed.Daily)) // EKS would take it by now
+	deployed.None(t, p.created(t, name))
 	p.called(t, 1)
 }
 
 func TestApprove(t *testing.T) {
-	p := deploy(t, config.Approve, mayUseKey+`"maxMode": {"secretsEncryption": "approve"}, "slack": {"secretName": "`+secretName+`", `+
+	p := deploy(t, config.Approve, mayUseKey+`"maxMode": {"secretsEncryption": "approve"}, "slack": {"secretName": "`+deployed.SlackSecret+`", `+
 		`"approvals": {"signingSecretName": "`+signingName+`", "team": "`+team+`", "users": ["`+user+`"]}}`)
 	p.story(t, "a plan waits until somebody approves on the command line", p.commandLine)
 	p.story(t, "a plan waits until somebody presses the button in Slack", p.button)
@@ -132,22 +132,22 @@ func (p *product) asked(t *testing.T, name string) string {
 	t.Helper()
 	p.joins(t, sim.Cluster{Name: name})
 	news := p.created(t, name)
-	all(t, news, []string{"AWS-owned key"}, []string{"a key for the secrets of " + name + " waits for approval", key, "cannot be taken back"})
+	deployed.All(t, news, []string{"AWS-owned key"}, []string{"a key for the secrets of " + name + " waits for approval", key, "cannot be taken back"})
 	p.called(t, 0)
 	return news[1]
 }
 
 func (p *product) commandLine(t *testing.T) {
 	const name = "payments"
-	steward, plan := command(t), planIn(t, p.asked(t, name)).hash
-	none(t, p.tick(t, daily)) // nobody has approved
+	steward, plan := deployed.Steward(t), planIn(t, p.asked(t, name)).hash
+	deployed.None(t, p.Tick(t, deployed.Daily)) // nobody has approved
 	p.called(t, 0)
 
 	p.approve(t, steward, plan[:12])
-	one(t, p.news(t), "EKS associates a key with "+name)
+	deployed.One(t, p.News(t), "EKS associates a key with "+name)
 	p.called(t, 1)
 	p.approve(t, steward, plan[:12])
-	none(t, p.news(t))
+	deployed.None(t, p.News(t))
 	p.logged(t, "has approved the plan already")
 	p.called(t, 1)
 }
@@ -168,7 +168,7 @@ func (p *product) button(t *testing.T) {
 	} {
 		t.Run(refused, func(t *testing.T) {
 			p.presses(t, tt.press.request(t), tt.status)
-			none(t, p.news(t))
+			deployed.None(t, p.News(t))
 			p.logged(t, tt.says)
 			p.called(t, 0)
 		})
@@ -176,10 +176,10 @@ func (p *product) button(t *testing.T) {
 
 	pressed := press{plan, team, user, now, signingSecret}.request(t)
 	p.presses(t, pressed, 200)
-	one(t, p.news(t), "EKS associates a key with "+name)
+	deployed.One(t, p.News(t), "EKS associates a key with "+name)
 	p.called(t, 1)
 	p.presses(t, pressed, 200) // replayed
-	none(t, p.news(t))
+	deployed.None(t, p.News(t))
 	p.logged(t, "("+user+") has approved the plan already")
 	p.called(t, 1)
 }
@@ -191,16 +191,16 @@ func (p *product) changed(t *testing.T) {
 	old := planIn(t, p.asked(t, name))
 	p.joins(t, sim.Cluster{Name: name, CreatedAt: time.Now().Add(-time.Minute)})
 	p.presses(t, press{old, team, user, time.Now(), signingSecret}.request(t), 200)
-	news := p.news(t)
-	one(t, news, "waits for approval", "has changed since the last plan", "worth nothing any more")
+	news := p.News(t)
+	deployed.One(t, news, "waits for approval", "has changed since the last plan", "worth nothing any more")
 	p.called(t, 0)
 
 	p.presses(t, press{old, team, user, time.Now(), signingSecret}.request(t), 200)
-	none(t, p.news(t))
+	deployed.None(t, p.News(t))
 	p.logged(t, "the plan is void (The cluster, its key or its policy has changed since the last plan.)")
 	p.called(t, 0)
 	p.presses(t, press{planIn(t, news[0]), team, user, time.Now(), signingSecret}.request(t), 200)
-	one(t, p.news(t), "EKS associates a key with "+name)
+	deployed.One(t, p.News(t), "EKS associates a key with "+name)
 	p.called(t, 1)
 }
 
@@ -214,9 +214,9 @@ func TestReport(t *testing.T) {
 func (p *product) nothing(t *testing.T) {
 	const name = "payments"
 	p.joins(t, sim.Cluster{Name: name})
-	one(t, p.created(t, name), "AWS-owned key")
-	none(t, p.hasten(t, 0))
-	none(t, p.tick(t, daily))
+	deployed.One(t, p.created(t, name), "AWS-owned key")
+	deployed.None(t, p.hasten(t, 0))
+	deployed.None(t, p.Tick(t, deployed.Daily))
 	p.called(t, 0)
 }
 
@@ -235,8 +235,10 @@ func (p *product) readOnly(t *testing.T) {
 			}
 		}
 	}
-	if _, err := client.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String(config.EncryptionWriterRole)}); err == nil {
-		t.Errorf("there is a role %s", config.EncryptionWriterRole)
+	for _, role := range []string{config.EncryptionWriterRole, config.RolloutWriterRole} {
+		if _, err := client.GetRole(t.Context(), &iam.GetRoleInput{RoleName: &role}); err == nil {
+			t.Errorf("there is a role %s", role)
+		}
 	}
 }
 
@@ -277,31 +279,31 @@ func actions(t *testing.T, client *iam.Client, role string) []string {
 func (p *product) guarded(t *testing.T) {
 	const name = "orders"
 	p.joins(t, sim.Cluster{Name: name, KeyARN: key})
-	none(t, p.tick(t, daily)) // notes which key it uses
+	deployed.None(t, p.Tick(t, deployed.Daily)) // notes which key it uses
 	change := func(call string, err error) []string {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.happens(t, "kms."+call, documentedKey, key)
-		return p.news(t)
+		return p.News(t)
 	}
 
 	_, err := p.kms.RetireGrant(t.Context(), &kms.RetireGrantInput{KeyId: aws.String(key), GrantId: aws.String(simkms.GrantID(bystander))})
-	none(t, change("RetireGrant", err))
+	deployed.None(t, change("RetireGrant", err))
 
 	_, err = p.kms.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: aws.String(key), PendingWindowInDays: aws.Int32(8)})
-	one(t, change("ScheduleKeyDeletion", err), "CRITICAL", "the key of "+name+" is deleted in 7 days", "aws kms cancel-key-deletion --region "+deployed.Region+" --key-id "+key)
+	deployed.One(t, change("ScheduleKeyDeletion", err), "CRITICAL", "the key of "+name+" is deleted in 7 days", "aws kms cancel-key-deletion --region "+deployed.Region+" --key-id "+key)
 
 	_, err = p.kms.CancelKeyDeletion(t.Context(), &kms.CancelKeyDeletionInput{KeyId: aws.String(key)})
-	one(t, change("CancelKeyDeletion", err), "CRITICAL", "the key of "+name+" is disabled", "aws kms enable-key") // KMS leaves it so
+	deployed.One(t, change("CancelKeyDeletion", err), "CRITICAL", "the key of "+name+" is disabled", "aws kms enable-key") // KMS leaves it so
 	_, err = p.kms.EnableKey(t.Context(), &kms.EnableKeyInput{KeyId: aws.String(key)})
-	one(t, change("EnableKey", err), "RESOLVED", "the key of "+name+" works")
-	none(t, p.tick(t, daily))
+	deployed.One(t, change("EnableKey", err), "RESOLVED", "the key of "+name+" works")
+	deployed.None(t, p.Tick(t, deployed.Daily))
 
 	own := "arn:aws:eks:" + deployed.Region + ":" + deployed.Account + ":cluster/" + name
 	_, err = p.kms.RevokeGrant(t.Context(), &kms.RevokeGrantInput{KeyId: aws.String(key), GrantId: aws.String(simkms.GrantID(own))})
-	one(t, change("RevokeGrant", err), "CRITICAL", "EKS may no longer use the key of "+name)
+	deployed.One(t, change("RevokeGrant", err), "CRITICAL", "EKS may no longer use the key of "+name)
 }
 
 // documentedKey is the one of the test events.

@@ -1,85 +1,58 @@
 package encryption_test
 
 import (
-	"encoding/json"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/eks-steward/eks-steward/e2e/deployed"
+	"github.com/eks-steward/eks-steward/internal/canary"
 	"github.com/eks-steward/eks-steward/internal/fleet"
-	"github.com/eks-steward/eks-steward/internal/ledger"
-	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
 	"github.com/eks-steward/eks-steward/internal/sim"
-	"github.com/eks-steward/eks-steward/internal/sim/slack"
 	"github.com/eks-steward/eks-steward/testevents"
 )
 
 const (
-	secretName    = "eks-steward/slack"
 	signingName   = "eks-steward/slack-signing"
-	signingSecret = "0123456789abcdef0123456789abcdef"
+	signingSecret = canary.Signing
 	team, user    = "T0123ABCD", "U0123ABCD"
-	hook          = "/services/T0000/B0000/e2e"
 
 	version = "1.36"
 
 	key = "arn:aws:kms:" + deployed.Region + ":" + deployed.Account + ":key/00000000-0000-0000-0000-00000000000e"
 	// bystander uses the key too, by a grant of its own.
 	bystander = "arn:aws:iam::" + deployed.Account + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
-
-	daily       = "DispatchDaily"
-	fiveMinutes = "DispatchFiveMinutes"
 )
 
 // product is a deployment with everything around it that is not AWS.
 type product struct {
-	*deployed.Deployment
-	runner  *deployed.Runner
-	world   *sim.World
-	later   atomic.Int64 // nanoseconds by which the world's clock is ahead
-	channel *slack.Channel
-	eks     *eks.Client // of somebody who may do everything
-	kms     *kms.Client // likewise
-	heard   int         // messages that news returned so far
-	read    int         // lines that logged has read
-	fired   time.Time
+	*deployed.Running
+	world *sim.World
+	later atomic.Int64 // nanoseconds by which the world's clock is ahead
+	eks   *eks.Client  // of somebody who may do everything
+	kms   *kms.Client  // likewise
+	read  int          // lines that logged has read
 }
 
 // deploy deploys the product with what a context says more, and a run-time file
 // that asks for as much as the deployment allows. It ends with the test.
 func deploy(t *testing.T, mode, context string) *product {
 	t.Helper()
-	p := &product{channel: slack.New(hook, time.Now), fired: time.Now().Add(-time.Minute).Truncate(time.Second)}
-	cli, err := deployed.NewCLI(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	assembly := t.TempDir()
-	if err := cli.Synth(t.Context(), assembly, `"architecture": "host", `+context); err != nil {
-		t.Fatal(err)
-	}
-	if p.Deployment, err = deployed.Deploy(t.Context(), assembly); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
+	p := &product{Running: deployed.Launch(t, context)}
+	p.Secret(t, signingName, signingSecret)
+	p.Configure(t, `secretsEncryption: {require: keys, keys: ["`+key+`"], mode: `+mode+"}\n")
 	p.settle(t)
-	p.outfit(t, mode)
-	none(t, p.tick(t, daily)) // the run-time file is in force from here on
+	deployed.None(t, p.Tick(t, deployed.Daily)) // the run-time file is in force from here on
 	return p
 }
 
-// settle starts what was deployed beside the stand-ins for EKS, KMS and Slack.
+// settle starts what was deployed beside the stand-ins for EKS and KMS.
 func (p *product) settle(t *testing.T) {
 	t.Helper()
 	var err error
@@ -92,16 +65,9 @@ func (p *product) settle(t *testing.T) {
 	t.Cleanup(open.Close)
 	operator := aws.Config{Region: deployed.Region, BaseEndpoint: &open.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAHOME000000000000", "simulated", "")}
 	p.eks, p.kms = eks.NewFromConfig(operator), kms.NewFromConfig(operator)
-	if p.runner, err = p.NewRunner(t.Context(), map[string]string{
+	p.Run(t, map[string]string{
 		"AWS_ENDPOINT_URL_EKS": guarded.URL, "AWS_ENDPOINT_URL_EC2": around.URL, "AWS_ENDPOINT_URL_KMS": around.URL,
 		"AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": around.URL,
-	}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.runner.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
@@ -114,25 +80,6 @@ func home(now time.Time) sim.Fleet {
 		Accounts: []sim.Account{{ID: deployed.Account, Regions: []sim.Region{{
 			Name: deployed.Region, Keys: []sim.Key{{ID: key, Rotation: true, Grants: []sim.Grant{{Grantee: bystander}}}},
 		}}}},
-	}
-}
-
-// outfit does what the documentation asks of an operator.
-func (p *product) outfit(t *testing.T, mode string) {
-	t.Helper()
-	chat := httptest.NewServer(p.channel)
-	t.Cleanup(chat.Close)
-	for name, value := range map[string]string{secretName: chat.URL + hook, signingName: signingSecret} {
-		if _, err := secretsmanager.NewFromConfig(p.Config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	file := "schemaVersion: 1\ntargets: [{account: \"" + deployed.Account + "\", regions: [" + deployed.Region + "]}]\n" +
-		"secretsEncryption: {require: keys, keys: [\"" + key + "\"], mode: " + mode + "}\n"
-	if _, err := s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(p.Hub.ID("Configuration")), Key: aws.String("steward.yaml"), Body: strings.NewReader(file),
-	}); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -164,74 +111,24 @@ func (p *product) happens(t *testing.T, name string, words ...string) {
 func (p *product) created(t *testing.T, name string) []string {
 	t.Helper()
 	p.happens(t, "CreateCluster", "my-cluster", name)
-	return p.news(t)
+	return p.News(t)
 }
 
 // repeat delivers again what the functions have taken from their queues, as SQS
 // may.
 func (p *product) repeat(t *testing.T) {
 	t.Helper()
-	if n, err := p.runner.Repeat(t.Context()); err != nil || n == 0 {
+	if n, err := p.Runner.Repeat(t.Context()); err != nil || n == 0 {
 		t.Fatalf("%d messages came again: %v", n, err)
 	}
 }
 
-// tick fires a schedule and returns what Slack shows of it.
-func (p *product) tick(t *testing.T, schedule string) []string {
-	t.Helper()
-	p.fired = p.fired.Add(time.Second) // no two ticks are one
-	if err := p.Fire(t.Context(), schedule, p.fired); err != nil {
-		t.Fatal(err)
-	}
-	return p.news(t)
-}
-
-// news lets everything happen that is to follow, and returns what Slack shows
-// since it was asked last.
-func (p *product) news(t *testing.T) []string {
-	t.Helper()
-	if err := p.runner.Drain(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, p.Said())
-	}
-	if len(p.runner.Failures) > 0 {
-		t.Fatalf("a function failed:\n%s", p.runner.Failures[0])
-	}
-	received := p.channel.Received()
-	var news []string
-	for _, r := range received[p.heard:] {
-		text, err := json.Marshal(r.Message)
-		if err != nil {
-			t.Fatal(err)
-		}
-		news = append(news, string(text))
-	}
-	p.heard = len(received)
-	return news
-}
-
-// hasten makes the looks due that are planned for the next hour, in the place of
-// waiting for them, expects so many, and returns what Slack shows of them.
+// hasten makes the looks due that are planned for the next hour, expects so many,
+// and returns what Slack shows of them.
 func (p *product) hasten(t *testing.T, want int) []string {
 	t.Helper()
-	table := dynamo.New(dynamodb.NewFromConfig(p.Config), p.Hub.ID("Ledger"))
-	planned, err := ledger.New(table, func() time.Time { return time.Now().Add(time.Hour) }).DueFollowUps(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ids []string
-	for _, f := range planned {
-		ids = append(ids, f.ID)
-	}
-	if len(planned) != want {
-		t.Fatalf("the looks %q are planned, want %d", ids, want)
-	}
-	for _, f := range planned {
-		f.Next = time.Now().Add(-time.Second)
-		if err := ledger.New(table, time.Now).Schedule(t.Context(), f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return p.tick(t, fiveMinutes)
+	p.Hasten(t, want)
+	return p.Tick(t, deployed.FiveMinutes)
 }
 
 // story counts calls for itself.
@@ -250,33 +147,5 @@ func (p *product) called(t *testing.T, want int) {
 	t.Helper()
 	if got := p.world.Calls().Of(associate).Total(); got != want {
 		t.Fatalf("%s was called %d times, want %d", associate, got, want)
-	}
-}
-
-// one expects a single message that says all of it.
-func one(t *testing.T, messages []string, says ...string) {
-	t.Helper()
-	all(t, messages, says)
-}
-
-// none expects that nobody was told anything.
-func none(t *testing.T, messages []string) {
-	t.Helper()
-	all(t, messages)
-}
-
-// all expects as many messages, in this order, as there are lists of what each
-// one says.
-func all(t *testing.T, messages []string, says ...[]string) {
-	t.Helper()
-	if len(messages) != len(says) {
-		t.Fatalf("Slack shows %d new messages, want %d that say %q: %q", len(messages), len(says), says, messages)
-	}
-	for i, message := range messages {
-		for _, want := range says[i] {
-			if !strings.Contains(message, want) {
-				t.Errorf("Slack shows %q, want it to say %q", message, want)
-			}
-		}
 	}
 }

@@ -10,13 +10,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
 	"github.com/eks-steward/eks-steward/e2e/cluster"
 	"github.com/eks-steward/eks-steward/e2e/deployed"
-	"github.com/eks-steward/eks-steward/internal/ledger"
-	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
 	"github.com/eks-steward/eks-steward/testevents"
 )
 
@@ -59,65 +56,65 @@ func (p *product) backedUp(t *testing.T) {
 // nodeBehind also shows what the next version says of such a node.
 func (p *product) nodeBehind(t *testing.T) {
 	p.joins(t, own)
-	none(t, p.tick(t, daily))
+	deployed.None(t, p.Tick(t, deployed.Daily))
 	leave := p.node(t, "old-node", "v1.32.7-eks-1a2b3c4")
-	all(t, p.tick(t, daily),
+	deployed.All(t, p.Tick(t, deployed.Daily),
 		[]string{"CRITICAL", own, "self-managed nodes", "too old for its control plane (1.32 against 1.36)", "old-node"},
 		[]string{"WARNING", own, "not ready for Kubernetes " + next, "self-managed (1.32)"},
 	)
-	none(t, p.tick(t, daily))
+	deployed.None(t, p.Tick(t, deployed.Daily))
 	leave()
-	all(t, p.tick(t, daily), []string{"RESOLVED", own}, []string{"RESOLVED", own})
+	deployed.All(t, p.Tick(t, deployed.Daily), []string{"RESOLVED", own}, []string{"RESOLVED", own})
 }
 
 func (p *product) nodeAhead(t *testing.T) {
 	p.joins(t, own)
 	leave := p.node(t, "new-node", "v1.37.0-eks-1a2b3c4")
-	one(t, p.tick(t, daily), "CRITICAL", own, "is ahead of its control plane (1.37 against 1.36)", "new-node")
+	deployed.One(t, p.Tick(t, deployed.Daily), "CRITICAL", own, "is ahead of its control plane (1.37 against 1.36)", "new-node")
 	leave()
-	one(t, p.tick(t, daily), "RESOLVED", own)
+	deployed.One(t, p.Tick(t, deployed.Daily), "RESOLVED", own)
 }
 
 // upgrade is begun by the SDK, as by anybody, and told to the product by
 // CloudTrail.
 func (p *product) upgrade(t *testing.T) {
 	p.joins(t, own)
-	none(t, p.tick(t, daily))
+	deployed.None(t, p.Tick(t, deployed.Daily))
 	begun, err := p.operator(t).UpdateClusterVersion(t.Context(), &eks.UpdateClusterVersionInput{Name: aws.String(own), Version: aws.String(next)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.happens(t, testevents.Case{Function: "clustercheck", Name: "UpdateClusterVersion"},
 		"my-cluster", own, "1.36", next, "3141b835-8103-423a-8e68-12c2521ffa4d", *begun.Update.Id)
-	one(t, p.news(t), "WARNING", own, "is being upgraded to "+next, *begun.Update.Id)
+	deployed.One(t, p.News(t), "WARNING", own, "is being upgraded to "+next, *begun.Update.Id)
 
-	p.hasten(t, 1)
-	none(t, p.tick(t, fiveMinutes)) // it is under way as before
+	p.Hasten(t, 1)
+	deployed.None(t, p.Tick(t, deployed.FiveMinutes)) // it is under way as before
 	p.later.Add(int64(time.Hour))
-	p.hasten(t, 1)
-	one(t, p.tick(t, fiveMinutes), "RESOLVED", "upgrade of "+own+" to "+next+" was successful")
-	p.hasten(t, 0)
+	p.Hasten(t, 1)
+	deployed.One(t, p.Tick(t, deployed.FiveMinutes), "RESOLVED", "upgrade of "+own+" to "+next+" was successful")
+	p.Hasten(t, 0)
 }
 
 // deprecatedAPI ends with a deletion of which no event tells.
 func (p *product) deprecatedAPI(t *testing.T) {
 	leave := p.joins(t, own)
-	none(t, p.tick(t, daily))
+	deployed.None(t, p.Tick(t, deployed.Daily))
 	p.callDeprecated(t)
-	one(t, p.tick(t, daily), "WARNING", own, "not ready for Kubernetes "+next, "/apis/"+leaving+"/servicecidrs (gone in 1.37)")
+	deployed.One(t, p.Tick(t, deployed.Daily), "WARNING", own, "not ready for Kubernetes "+next, "/apis/"+leaving+"/servicecidrs (gone in 1.37)")
 	leave()
-	one(t, p.tick(t, daily), "RESOLVED", own, "was deleted")
+	deployed.One(t, p.Tick(t, deployed.Daily), "RESOLVED", own, "was deleted")
 }
 
 func (p *product) deletion(t *testing.T) {
 	leave := p.joins(t, own)
 	p.callDeprecated(t)
 	p.node(t, "new-node", "v1.37.0-eks-1a2b3c4")
-	all(t, p.tick(t, daily), []string{"CRITICAL", own, "ahead"}, []string{"WARNING", own, "not ready"})
+	deployed.All(t, p.Tick(t, deployed.Daily), []string{"CRITICAL", own, "ahead"}, []string{"WARNING", own, "not ready"})
 	leave()
 	p.happens(t, testevents.Case{Function: "etcdsize", Name: "DeleteCluster"}, "my-cluster", own)
-	all(t, p.news(t), []string{"RESOLVED", own, "was deleted"}, []string{"RESOLVED", own, "was deleted"})
-	none(t, p.tick(t, daily))
+	deployed.All(t, p.News(t), []string{"RESOLVED", own, "was deleted"}, []string{"RESOLVED", own, "was deleted"})
+	deployed.None(t, p.Tick(t, deployed.Daily))
 }
 
 // node adds one to the real cluster that EKS knows nothing of. It stays until it
@@ -159,25 +156,5 @@ func (p *product) happens(t *testing.T, e testevents.Case, words ...string) {
 	t.Helper()
 	if err := p.Happens(t.Context(), e, words...); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// hasten makes the looks due that are planned for the next hour, in the place of
-// waiting for them, and expects so many.
-func (p *product) hasten(t *testing.T, want int) {
-	t.Helper()
-	table := dynamo.New(dynamodb.NewFromConfig(p.Config), p.Hub.ID("Ledger"))
-	planned, err := ledger.New(table, func() time.Time { return time.Now().Add(time.Hour) }).DueFollowUps(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(planned) != want {
-		t.Fatalf("%d looks are planned, want %d", len(planned), want)
-	}
-	for _, f := range planned {
-		f.Next = time.Now().Add(-time.Second)
-		if err := ledger.New(table, time.Now).Schedule(t.Context(), f); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -4,10 +4,7 @@ package real_test
 
 import (
 	"context"
-	"encoding/json"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,8 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/eks-steward/eks-steward/e2e/cluster"
 	"github.com/eks-steward/eks-steward/e2e/cluster/sts"
@@ -26,29 +21,18 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/kubeapi"
 	"github.com/eks-steward/eks-steward/internal/sim"
-	"github.com/eks-steward/eks-steward/internal/sim/slack"
 )
 
 const (
-	hourly      = "DispatchHourly"
-	daily       = "DispatchDaily"
-	fiveMinutes = "DispatchFiveMinutes"
-
 	current = "1.36"
 	next    = "1.37"
-
-	secretName = "eks-steward/slack"
-	hook       = "/services/T0000/B0000/e2e"
 )
 
 // A configuration knows no limit below 1 GB, which would take minutes to fill, so
 // the warning is at 30 MB of it and let go below 20 MB. An etcd that holds only
 // what an API server writes by itself takes less than 1 MB.
 const (
-	runtimeFile = `schemaVersion: 1
-targets:
-  - account: "` + deployed.Account + `"
-    regions: [` + deployed.Region + `]
+	sections = `
 etcdSize: {standardLimitGB: 1, warnPercent: 3, criticalPercent: 90, hysteresisPercent: 1, watchPercent: 1}
 versionSupport: {reminders: [7]}
 `
@@ -58,17 +42,13 @@ versionSupport: {reminders: [7]}
 // product is the deployment, the real cluster that it watches, and everything
 // around them that is not AWS.
 type product struct {
-	*deployed.Deployment
+	*deployed.Running
 	control *cluster.Cluster
-	runner  *deployed.Runner
 	world   *sim.World
 	later   atomic.Int64 // nanoseconds by which the world's clock is ahead
 	// admitted are the clusters in which EKS has an access entry for the reader.
 	admitted []string
-	channel  *slack.Channel
 	reader   string // ARN of the role that reads clusters
-	heard    int    // messages that news returned so far
-	fired    time.Time
 }
 
 // deploy deploys the product beside a control plane whose authenticator believes
@@ -76,22 +56,9 @@ type product struct {
 func deploy(t *testing.T, control *cluster.Cluster) *product {
 	t.Helper()
 	p := &product{
-		control: control, channel: slack.New(hook, time.Now),
-		reader: "arn:aws:iam::" + deployed.Account + ":role/" + config.ReaderRole,
-		fired:  time.Now().Add(-time.Minute).Truncate(time.Second),
+		Running: deployed.Launch(t, `"slack": {"secretName": "`+deployed.SlackSecret+`"}`),
+		control: control, reader: "arn:aws:iam::" + deployed.Account + ":role/" + config.ReaderRole,
 	}
-	cli, err := deployed.NewCLI(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	assembly := t.TempDir()
-	if err := cli.Synth(t.Context(), assembly, `"slack": {"secretName": "`+secretName+`"}, "architecture": "host"`); err != nil {
-		t.Fatal(err)
-	}
-	if p.Deployment, err = deployed.Deploy(t.Context(), assembly); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
 	control.STS.Ask(p.caller(t))
 	p.run(t)
 	return p
@@ -109,8 +76,7 @@ func (p *product) caller(t *testing.T) func(accessKey string) (sts.Caller, bool)
 	}
 }
 
-// run does what the documentation asks of an operator, and starts what was
-// deployed beside the stand-ins for EKS and Slack.
+// run starts what was deployed beside the stand-in for EKS.
 func (p *product) run(t *testing.T) {
 	t.Helper()
 	home := sim.Fleet{
@@ -121,30 +87,14 @@ func (p *product) run(t *testing.T) {
 	if p.world, err = sim.New(home, func() time.Time { return time.Now().Add(time.Duration(p.later.Load())) }); err != nil {
 		t.Fatal(err)
 	}
-	eks, around, chat := p.EKS(p.world.EKS()), p.Around(p.world.Handler()), httptest.NewServer(p.channel)
+	t.Cleanup(p.world.Close)
+	eks, around := p.EKS(p.world.EKS()), p.Around(p.world.Handler())
 	t.Cleanup(eks.Close)
 	t.Cleanup(around.Close)
-	t.Cleanup(chat.Close)
-	if _, err := secretsmanager.NewFromConfig(p.Config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
-		Name: aws.String(secretName), SecretString: aws.String(chat.URL + hook),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(p.Hub.ID("Configuration")), Key: aws.String("steward.yaml"), Body: strings.NewReader(runtimeFile),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if p.runner, err = p.NewRunner(t.Context(), map[string]string{
+	p.Configure(t, sections)
+	p.Run(t, map[string]string{
 		"AWS_ENDPOINT_URL_EKS": eks.URL, "AWS_ENDPOINT_URL_EC2": around.URL, "AWS_ENDPOINT_URL_KMS": around.URL,
 		"AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": around.URL,
-	}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.runner.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
@@ -194,37 +144,4 @@ func (p *product) publish(t *testing.T, name string, minutesAgo int) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// tick fires a schedule and returns what Slack shows of it.
-func (p *product) tick(t *testing.T, schedule string) []string {
-	t.Helper()
-	p.fired = p.fired.Add(time.Second) // no two ticks are one
-	if err := p.Fire(t.Context(), schedule, p.fired); err != nil {
-		t.Fatal(err)
-	}
-	return p.news(t)
-}
-
-// news lets everything happen that is to follow, and returns what Slack shows
-// since it was asked last.
-func (p *product) news(t *testing.T) []string {
-	t.Helper()
-	if err := p.runner.Drain(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, p.Said())
-	}
-	if len(p.runner.Failures) > 0 {
-		t.Fatalf("a function failed:\n%s", p.runner.Failures[0])
-	}
-	received := p.channel.Received()
-	var news []string
-	for _, r := range received[p.heard:] {
-		text, err := json.Marshal(r.Message)
-		if err != nil {
-			t.Fatal(err)
-		}
-		news = append(news, string(text))
-	}
-	p.heard = len(received)
-	return news
 }

@@ -10,11 +10,11 @@ package real_test
 import (
 	"net/http"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/eks-steward/eks-steward/e2e/cluster"
+	"github.com/eks-steward/eks-steward/e2e/deployed"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/kubeapi"
 )
@@ -72,16 +72,16 @@ func (p *product) incident(t *testing.T, name, source string, seen func(minutesA
 	t.Helper()
 	look := func(minutesAgo int) []string {
 		seen(minutesAgo)
-		return p.tick(t, hourly)
+		return p.Tick(t, deployed.Hourly)
 	}
-	none(t, look(11))
+	deployed.None(t, look(11))
 	p.control.Fill(t, fill)
-	one(t, look(6), "WARNING", name, source)
-	none(t, look(6))
+	deployed.One(t, look(6), "WARNING", name, source)
+	deployed.None(t, look(6))
 	p.control.Purge(t)
 	p.control.Compact(t)
 	p.control.Defragment(t)
-	one(t, look(1), "RESOLVED", name)
+	deployed.One(t, look(1), "RESOLVED", name)
 }
 
 // refused adds a cluster that CloudWatch knows nothing of, expects to hear once
@@ -89,37 +89,9 @@ func (p *product) incident(t *testing.T, name, source string, seen func(minutesA
 func (p *product) refused(t *testing.T, name string, why ...string) {
 	t.Helper()
 	leave := p.joins(t, name)
-	one(t, p.tick(t, hourly), append(why, name, "is unknown")...)
+	deployed.One(t, p.Tick(t, deployed.Hourly), append(why, name, "is unknown")...)
 	leave()
-	one(t, p.tick(t, hourly), name, "RESOLVED")
-}
-
-// one expects a single message that says all of it, in whatever case.
-func one(t *testing.T, messages []string, says ...string) {
-	t.Helper()
-	all(t, messages, says)
-}
-
-// none expects that nobody was told anything.
-func none(t *testing.T, messages []string) {
-	t.Helper()
-	all(t, messages)
-}
-
-// all expects as many messages, in this order, as there are lists of what each
-// one says.
-func all(t *testing.T, messages []string, says ...[]string) {
-	t.Helper()
-	if len(messages) != len(says) {
-		t.Fatalf("Slack shows %d new messages, want %d that say %q: %q", len(messages), len(says), says, messages)
-	}
-	for i, message := range messages {
-		for _, want := range says[i] {
-			if !strings.Contains(strings.ToUpper(message), strings.ToUpper(want)) {
-				t.Errorf("Slack shows %q, want it to say %q", message, want)
-			}
-		}
-	}
+	deployed.One(t, p.Tick(t, deployed.Hourly), name, "RESOLVED")
 }
 
 // mayReadMetrics applies what users apply, and returns when the API server acts
