@@ -482,6 +482,41 @@ func TestDecodeNeedsNoTimeZoneDatabase(t *testing.T) {
 	}
 }
 
+// The clocks of Berlin skip the hour from 2 to 3 on 2026-03-29, and have it twice
+// on 2026-10-25.
+func TestADailyDigestIsDueInOneFiveMinutesOfEachDay(t *testing.T) {
+	const beat = 5 * time.Minute
+	for name, n := range map[string]config.Notify{
+		"of the webhook":                 {DigestAt: "09:00"},
+		"of a route":                     {Routes: []config.Route{{}, {DigestAt: "09:00"}}},
+		"in an hour that may be missing": {DigestAt: "02:30"},
+		"right before midnight":          {DigestAt: "23:59"},
+		"at midnight":                    {DigestAt: "00:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n.TimeZone = "Europe/Berlin"
+			zone, err := n.Location()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, noon := range []time.Time{time.Date(2026, 3, 28, 12, 1, 0, 0, zone), time.Date(2026, 10, 24, 12, 1, 0, 0, zone)} {
+				due := 0
+				for at := noon; at.Before(noon.AddDate(0, 0, 3)); at = at.Add(beat) {
+					if n.DigestDue(at.Add(-beat), at) {
+						due++
+					}
+				}
+				if due != 3 {
+					t.Errorf("from %s on it is due %d times in three days", noon, due)
+				}
+			}
+		})
+	}
+	if now := time.Now(); (config.Notify{}).DigestDue(now.Add(-beat), now) {
+		t.Error("it is due although there is none")
+	}
+}
+
 func TestTheDefaultIsSoundButWatchesNothing(t *testing.T) {
 	data, err := config.Encode(config.Default())
 	if err != nil {

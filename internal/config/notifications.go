@@ -72,6 +72,33 @@ func (n Notify) Location() (*time.Location, error) {
 	return zone, nil
 }
 
+// DigestDue reports whether the time of a daily digest came after since, by now.
+// The two are less than a day apart.
+func (n Notify) DigestDue(since, now time.Time) bool {
+	zone, err := n.Location()
+	if err != nil {
+		return false // notify tells nothing then either
+	}
+	times := []string{n.DigestAt}
+	for _, r := range n.Routes {
+		times = append(times, r.DigestAt)
+	}
+	year, month, day := now.In(zone).Date()
+	for _, of := range times {
+		at, err := time.Parse("15:04", of)
+		if err != nil {
+			continue // it has none
+		}
+		for _, day := range []int{day - 1, day} {
+			due := time.Date(year, month, day, at.Hour(), at.Minute(), 0, 0, zone)
+			if due.After(since) && !due.After(now) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Mention is the id of the user or the user group of Slack to mention for an
 // owner; empty where nobody is named for it.
 func (n Notify) Mention(owner string) string {

@@ -72,14 +72,21 @@ func clockOn(now time.Time, days int, hhmm string, zone *time.Location) time.Tim
 	return time.Date(year, month, day+days, hour, minute, 0, 0, zone)
 }
 
+// belated is how late a daily digest may come, after an outage of Slack's or of
+// ours; later it is left to the next day.
+const belated = 12 * time.Hour
+
 // digestDay is the day, such as 2026-11-20, whose digest is due on the route by
-// now; empty when it has none or the hour has not come yet today.
+// now; empty when none is. Just after midnight that may be the day before.
 func (r Route) digestDay(now time.Time, zone *time.Location) string {
 	if r.DigestAt == "" {
 		return ""
 	}
 	at := clockOn(now, 0, r.DigestAt, zone)
 	if now.Before(at) {
+		at = clockOn(now, -1, r.DigestAt, zone)
+	}
+	if now.Sub(at) > belated {
 		return ""
 	}
 	return at.Format(time.DateOnly)

@@ -121,7 +121,7 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 		do("rollouts", n, err)
 		n, err = h.Outbox.Flush(ctx)
 		do("announced", n, err)
-		n, err = h.remind(ctx, tick)
+		n, err = h.remind(ctx, tick, conf)
 		do("untold", n, err)
 	}
 	return attrs, errors.Join(failures...)
@@ -212,10 +212,11 @@ func (h *Handler) sendOne(ctx context.Context, f ledger.FollowUp) error {
 	return queue.Send(ctx, f.Message)
 }
 
-// remind wakes notify when somebody is still to be told.
-func (h *Handler) remind(ctx context.Context, tick *events.Tick) (int, error) {
+// remind wakes notify when somebody is still to be told, or when it is time for a
+// daily digest.
+func (h *Handler) remind(ctx context.Context, tick *events.Tick, conf *config.File) (int, error) {
 	untold, unread := h.Ledger.Untold(ctx)
-	if len(untold) == 0 {
+	if len(untold) == 0 && !conf.Notify.DigestDue(tick.Time.Add(-tick.Cadence.Interval()), tick.Time) {
 		return 0, unread
 	}
 	head := tick.Header

@@ -221,6 +221,24 @@ func TestFault_58_AFiveMinuteTickEmptiesTheOutboxAndRemindsNotify(t *testing.T) 
 	}
 }
 
+func TestAFiveMinuteTickWakesNotifyForADailyDigest(t *testing.T) {
+	b := newBench(t)
+	b.now = time.Date(2026, 11, 20, 23, 57, 0, 0, time.UTC)
+	b.conf.Notify.DigestAt = "09:00"
+	b.conf.Notify.Routes = []config.Route{{Channel: "C0000000001"}, {Channel: "C0000000002", DigestAt: "23:59"}}
+	b.handle(t, b.tick(events.FiveMinutes))
+	sent(t, b.notify)
+	b.now = b.now.Add(5 * time.Minute) // the next day
+	b.handle(t, b.tick(events.FiveMinutes))
+	sent(t, b.notify, "pending")
+	b.now = b.now.Add(5 * time.Minute)
+	b.handle(t, b.tick(events.FiveMinutes))
+	sent(t, b.notify)
+	b.now = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	b.handle(t, b.tick(events.FiveMinutes))
+	sent(t, b.notify, "pending")
+}
+
 func TestFollowUps(t *testing.T) {
 	message := json.RawMessage(`{"version":"0","id":"f","source":"eks-steward","detail-type":"Scan Target","account":"111122223333","region":"eu-west-1","time":"2026-11-20T12:00:00Z","detail":{"schemaVersion":1,"cadence":"hourly","target":{"account":"111122223333","region":"eu-west-1"}}}`)
 	b := newBench(t)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,11 +24,14 @@ import (
 
 // channel keeps the headlines of what it is told.
 type channel struct {
+	mu   sync.Mutex // machines are told several things at a time
 	told []string
 	err  error
 }
 
 func (c *channel) Post(_ context.Context, m notify.Message) (notify.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.err != nil {
 		return "", c.err
 	}
