@@ -47,7 +47,7 @@ func measured(r Reading, size fleet.Point, limit float64, held fleet.Severity, r
 		Title:    g.title(r.Cluster.Name),
 		Reason:   reason,
 		Observed: fmt.Sprintf("%s of %s (%s)", gigabytes(size.Bytes), gigabytes(limit), percent(g.percent())),
-		Expected: fmt.Sprintf("below %s, and not predicted to be full within %s", percent(rules.WarnPercent), words(rules.GrowthHorizon)),
+		Expected: fmt.Sprintf("below %s, and not predicted to be full within %s", percent(g.threshold(fleet.Warning, rules.WarnPercent)), words(rules.GrowthHorizon)),
 		Facts:    g.facts(r),
 	}
 	if severity > fleet.Info {

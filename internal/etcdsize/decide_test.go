@@ -177,6 +177,14 @@ func withLive(r etcdsize.Reading, bytes float64) etcdsize.Reading {
 	return r
 }
 
+func TestWhatIsExpectedIsWhatWouldPass(t *testing.T) {
+	for held, want := range map[fleet.Severity]string{fleet.Info: "below 70 %", fleet.Warning: "below 65 %"} {
+		if f := etcdsize.Decide(reading(flat(6*gb)), held, rules, limits, now); !strings.HasPrefix(f.Expected, want) {
+			t.Errorf("held at %s: expected %q, want it to be %s", held, f.Expected, want)
+		}
+	}
+}
+
 // TestFault_53_AFlappingValueIsToldOnce swings a size around the warning line
 // and counts how often the outcome turns.
 func TestFault_53_AFlappingValueIsToldOnce(t *testing.T) {
