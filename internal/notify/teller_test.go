@@ -56,11 +56,15 @@ func (u until) Deadline() (time.Time, bool) { return u.deadline, true }
 type channel struct {
 	clock  *clock
 	script []error // by post; nil and beyond the end: taken
-	posts  []notify.Message
-	at     []time.Time // of every try
+
+	mu    sync.Mutex // machines hear of several incidents at a time
+	posts []notify.Message
+	at    []time.Time // of every try
 }
 
 func (c *channel) Post(_ context.Context, m notify.Message) (notify.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.at = append(c.at, c.clock.Now())
 	if i := len(c.at) - 1; i < len(c.script) && c.script[i] != nil {
 		return "", c.script[i]
