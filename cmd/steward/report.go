@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,16 +59,13 @@ func (r reportRun) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// writePage puts the page in its place whole or not at all.
+// writePage writes the page once all of it is there. It replaces no file by
+// another: the path may be a link or a device.
 func writePage(path string, all report.Fleet) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
-	if err != nil {
-		return fmt.Errorf("--output: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // of no use unless it was renamed
-	err = errors.Join(report.Write(f, all), f.Chmod(0o644), f.Close())
+	var page bytes.Buffer
+	err := report.Write(&page, all)
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.WriteFile(path, page.Bytes(), 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("--output: %w", err)
