@@ -204,6 +204,7 @@ func FuzzSNSRender(f *testing.F) {
 	f.Add("etcd of prod is 87 % full", "prod", "6.96 GB", 2, 1, uint8(0), "")
 	f.Add("größer\r\n\x00", "\xff", strings.Repeat("語", 90_000), 1, 3, uint8(3), "\x1b[31m")
 	f.Add("", "", "", -1, 0, uint8(4), "\u202e\uffff")
+	f.Add("", "", "", -1, 40, uint8(4), "0")
 	f.Add(strings.Repeat("x ", 80), strings.Repeat("🙂", 300), "a\nb", 0, 2, uint8(2), strings.Repeat("n", 300_000))
 	f.Fuzz(func(t *testing.T, title, name, text string, severity, notices int, which uint8, note string) {
 		kind := kinds[int(which)%len(kinds)]
@@ -220,6 +221,10 @@ func FuzzSNSRender(f *testing.F) {
 		}
 		body, attributes, err := sns.Encode(about(kind, m.Notices[0].Incident))
 		switch {
+		case kind == notify.LedgerOut:
+			if err == nil {
+				t.Error("machines hear of what no ledger holds")
+			}
 		case err == nil:
 			validJSON(t, body, attributes)
 		case len(name)+len(text)+len(title) < 1024: // else such as no id that the ledger holds
