@@ -52,7 +52,7 @@ fmt: need-go $(LINT) ## Format the code
 e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS services
 	cd e2e/cluster && go run ./components/build && go test $(TESTFLAGS) ./...
 	cd e2e && $(TEST) -p 4 ./... $(SEARCHED)
-	$(TEST) ./functions/notify/... $(SEARCHED) # outages and days of Slack, by a clock that can be moved
+	go test $(TESTFLAGS) ./functions/notify/... # outages and days of Slack, by a clock that can be moved
 
 # The page of a real API server, where somebody has captured one.
 PAGE := .cache/bench/metrics.txt
