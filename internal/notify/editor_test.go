@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +15,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/ledger/ledgertest"
 	"github.com/eks-steward/eks-steward/internal/notify"
 	"github.com/eks-steward/eks-steward/internal/notify/notifytest"
 )
@@ -555,7 +553,7 @@ func TestTheDailyDigestComesOnceADay(t *testing.T) {
 func TestFault_59_AReaderOfTheChannelAndOfEachThreadKnowsTheTruth(t *testing.T) {
 	outer := t
 	rapid.Check(t, func(t *rapid.T) {
-		b := benchOn(&memory{records: map[ledger.Key]ledger.Record{}})
+		b := benchOn(&ledgertest.Memory{})
 		w := b.wall()
 		ids := b.saw(outer, warning)
 		died := false // and nobody looked before the next finding
@@ -594,64 +592,6 @@ func TestFault_59_AReaderOfTheChannelAndOfEachThreadKnowsTheTruth(t *testing.T) 
 		b.pass(outer, 2*time.Hour)
 		truth(t, b.ledger, w, ids, died)
 	})
-}
-
-// memory is a ledger.Store without a disk: the property writes a lot.
-type memory struct {
-	mu      sync.Mutex
-	records map[ledger.Key]ledger.Record
-}
-
-func (m *memory) Read(_ context.Context, key ledger.Key) (ledger.Record, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, ok := m.records[key]
-	if !ok {
-		return r, ledger.ErrAbsent
-	}
-	return r, nil
-}
-
-func (m *memory) Write(_ context.Context, r ledger.Record) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.records[r.Key].Version != r.Version {
-		return ledger.ErrConflict
-	}
-	r.Version++
-	m.records[r.Key] = r
-	return nil
-}
-
-func (m *memory) Delete(_ context.Context, key ledger.Key, version int64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.records[key].Version != version {
-		return ledger.ErrConflict
-	}
-	delete(m.records, key)
-	return nil
-}
-
-func (m *memory) Range(_ context.Context, partition, _ string) iter.Seq2[ledger.Record, error] {
-	return m.all(func(r ledger.Record) bool { return r.Partition == partition })
-}
-
-func (m *memory) Due(_ context.Context, queue string, until time.Time) iter.Seq2[ledger.Record, error] {
-	return m.all(func(r ledger.Record) bool { return r.Queue == queue && !r.Due.After(until) })
-}
-
-func (m *memory) all(wanted func(ledger.Record) bool) iter.Seq2[ledger.Record, error] {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	found := slices.DeleteFunc(slices.Collect(maps.Values(m.records)), func(r ledger.Record) bool { return !wanted(r) })
-	return func(yield func(ledger.Record, error) bool) {
-		for _, r := range found {
-			if !yield(r, nil) {
-				return
-			}
-		}
-	}
 }
 
 // truth holds what readers see against what is: in the channel, what the newest

@@ -20,6 +20,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/ledger/ledgertest"
 	"github.com/eks-steward/eks-steward/internal/notify"
 	"github.com/eks-steward/eks-steward/internal/notify/slack"
 	stand "github.com/eks-steward/eks-steward/internal/sim/slack"
@@ -47,7 +48,7 @@ func newApp(t *testing.T, at string, conf func(*config.File)) *app {
 	t.Helper()
 	time.Sleep(time.Until(berlin(t, at)))
 	a := &app{
-		records: ledger.New(&memory{records: map[ledger.Key]ledger.Record{}}, time.Now), people: &channel{}, machines: &channel{},
+		records: ledger.New(&ledgertest.Memory{}, time.Now), people: &channel{}, machines: &channel{},
 		workspace: stand.NewWorkspace(canary.Token, time.Now),
 	}
 	a.alerts = a.workspace.Open(alerts, "eks-alerts", "")

@@ -1,6 +1,7 @@
 // Package ledgertest says what a ledger.Store has to do to carry a
 // ledger.Ledger. Conformance is the whole demand, the same for a file as for
-// DynamoDB; it decides nothing about how a store does it.
+// DynamoDB; it decides nothing about how a store does it. Memory is the one that
+// other tests use.
 package ledgertest
 
 import (
