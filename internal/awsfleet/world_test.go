@@ -2,8 +2,6 @@ package awsfleet_test
 
 import (
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +13,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 // enter returns a Fleet in a simulated world, reached without a connection so
@@ -27,20 +26,9 @@ func enter(t *testing.T, f sim.Fleet, options ...awsfleet.Option) (*awsfleet.Fle
 	}
 	return awsfleet.New(aws.Config{
 		Region:      "eu-west-1",
-		HTTPClient:  inProcess{w.Handler()},
+		HTTPClient:  inprocess.Client{Handler: w.Handler()},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}, options...), w
-}
-
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
 }
 
 // crowd is an account with n clusters of 1 GB.

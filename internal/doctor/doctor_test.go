@@ -7,8 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +23,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -41,20 +40,9 @@ func enter(t *testing.T, regions ...sim.Region) (*awsfleet.Fleet, *sim.World) {
 		t.Fatal(err)
 	}
 	return awsfleet.New(aws.Config{
-		Region: regions[0].Name, HTTPClient: inProcess{w.Handler()},
+		Region: regions[0].Name, HTTPClient: inprocess.Client{Handler: w.Handler()},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}), w
-}
-
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
 }
 
 // public is an endpoint that the world does not say more about.

@@ -19,12 +19,13 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 // stage rehearses in a simulated world.
 func stage(w *sim.World, region string) *rehearsal.Stage {
 	return rehearsal.New(aws.Config{
-		Region: region, HTTPClient: inProcess{w.Handler()},
+		Region: region, HTTPClient: inprocess.Client{Handler: w.Handler()},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}, time.Now, snapshot.WithoutServers)
 }

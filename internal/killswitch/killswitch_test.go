@@ -1,8 +1,6 @@
 package killswitch_test
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 var _ secretsencryption.Switch = killswitch.Switch{}
@@ -25,14 +24,6 @@ const (
 	name    = "/eks-steward/kill-switch"
 )
 
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
-}
-
 // install returns a switch in a simulated world that does not have it yet.
 func install(t *testing.T) (killswitch.Switch, *sim.World) {
 	t.Helper()
@@ -41,7 +32,7 @@ func install(t *testing.T) (killswitch.Switch, *sim.World) {
 		t.Fatal(err)
 	}
 	client := ssm.NewFromConfig(aws.Config{
-		Region: region, HTTPClient: inProcess{w.Handler()}, RetryMaxAttempts: 1,
+		Region: region, HTTPClient: inprocess.Client{Handler: w.Handler()}, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	})
 	return killswitch.New(client, name), w

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,6 +22,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 // every calls one operation of each service.
@@ -80,22 +80,11 @@ func TestBucketsRefillWhileTheSDKBacksOff(t *testing.T) {
 // and retries as the product does.
 func inProcess(w *sim.World) aws.Config {
 	cfg := (&rig{url: "http://world.invalid"}).config("eu-west-1")
-	cfg.HTTPClient = &http.Client{Transport: transport{w.Handler()}}
+	cfg.HTTPClient = inprocess.Client{Handler: w.Handler()}
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 10 })
 	}
 	return cfg
-}
-
-type transport struct{ http.Handler }
-
-func (tr transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	tr.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
 }
 
 func TestEachServiceThrottlesInItsOwnWords(t *testing.T) {

@@ -2,8 +2,6 @@ package encryption_test
 
 import (
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 var (
@@ -59,7 +58,7 @@ func enter(t *testing.T, r sim.Region) *world {
 		t.Fatal(err)
 	}
 	w.World = simulated
-	w.reach(inProcess{simulated.Handler()})
+	w.reach(inprocess.Client{Handler: simulated.Handler()})
 	return w
 }
 
@@ -76,17 +75,6 @@ func (w *world) reach(client aws.HTTPClient) {
 
 // kms is KMS as somebody else in the account calls it.
 func (w *world) kms() *kms.Client { return kms.NewFromConfig(awsfleet.New(w.hub).Config(target)) }
-
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
-}
 
 // payments is a cluster without a customer's key, and two keys that would do.
 func payments() sim.Region {

@@ -13,6 +13,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 const operation = "AssociateEncryptionConfig"
@@ -104,7 +105,7 @@ func TestFault_01_AThrottledAssociationIsCalledAgainWithItsToken(t *testing.T) {
 // A breaking client loses the connection of the first call of an operation, before
 // or after the service has got it.
 type breaking struct {
-	inProcess
+	inprocess.Client
 
 	path   string
 	after  bool
@@ -117,7 +118,7 @@ func (b *breaking) Do(r *http.Request) (*http.Response, error) {
 		b.broken = true
 		return nil, &net.OpError{Op: "write", Net: "tcp", Err: errors.New("connection reset by peer")}
 	}
-	resp, err := b.inProcess.Do(r)
+	resp, err := b.Client.Do(r)
 	if lost {
 		b.broken = true
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by peer")}
@@ -130,7 +131,7 @@ func TestFault_20_AnAssociationWhoseConnectionBreaksIsMadeOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := enter(t, payments())
-				w.reach(&breaking{inProcess: inProcess{w.Handler()}, path: "encryption-config", after: after})
+				w.reach(&breaking{Client: inprocess.Client{Handler: w.Handler()}, path: "encryption-config", after: after})
 				id, err := w.writer.Associate(t.Context(), target, "payments", keyARN, "token-1")
 				if err != nil || id == "" {
 					t.Fatalf("update %q, %v", id, err)

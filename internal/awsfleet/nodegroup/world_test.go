@@ -3,7 +3,6 @@ package nodegroup_test
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/nodegrouprollout"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 var (
@@ -55,7 +55,7 @@ func enter(t *testing.T, r sim.Region) *world {
 		t.Fatal(err)
 	}
 	w.World = simulated
-	w.reach(inProcess{simulated.Handler()})
+	w.reach(inprocess.Client{Handler: simulated.Handler()})
 	return w
 }
 
@@ -72,19 +72,8 @@ func (w *world) reach(client aws.HTTPClient) {
 // answering is a reader of services that answer as a handler does.
 func answering(h http.HandlerFunc) *nodegroup.Reader {
 	w := &world{now: noon}
-	w.reach(inProcess{h})
+	w.reach(inprocess.Client{Handler: h})
 	return w.reader
-}
-
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
 }
 
 // payments is a cluster with one nodegroup to renew, and what that needs.

@@ -18,6 +18,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/nodefreshness"
 	"github.com/eks-steward/eks-steward/internal/nodegrouprollout"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 const (
@@ -67,7 +68,7 @@ func TestFault_20_ARepeatedTokenBeginsNoSecondUpdate(t *testing.T) {
 
 // asked keeps what an update was asked for.
 type asked struct {
-	inProcess
+	inprocess.Client
 
 	body map[string]any
 }
@@ -78,7 +79,7 @@ func (a *asked) Do(r *http.Request) (*http.Response, error) {
 		r.Body = io.NopCloser(bytes.NewReader(b))
 		_ = json.Unmarshal(b, &a.body)
 	}
-	return a.inProcess.Do(r)
+	return a.Client.Do(r)
 }
 
 func TestAnOrderIsSentAsItIs(t *testing.T) {
@@ -98,7 +99,7 @@ func TestAnOrderIsSentAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := enter(t, payments())
-			sent := &asked{inProcess: inProcess{w.Handler()}}
+			sent := &asked{Client: inprocess.Client{Handler: w.Handler()}}
 			w.reach(sent)
 			_, _ = w.writer.Roll(t.Context(), target, tt.order) // the simulated group has no launch template
 			if !reflect.DeepEqual(sent.body, tt.want) {
@@ -174,7 +175,7 @@ func TestFault_01_AThrottledUpdateIsCalledAgainWithItsToken(t *testing.T) {
 // A breaking client loses the connection of the first update, before or after the
 // service has got it.
 type breaking struct {
-	inProcess
+	inprocess.Client
 
 	after  bool
 	broken bool
@@ -186,7 +187,7 @@ func (b *breaking) Do(r *http.Request) (*http.Response, error) {
 	if lost && !b.after {
 		return nil, &net.OpError{Op: "write", Net: "tcp", Err: errors.New("connection reset by peer")}
 	}
-	resp, err := b.inProcess.Do(r)
+	resp, err := b.Client.Do(r)
 	if lost {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by peer")}
 	}
@@ -198,7 +199,7 @@ func TestFault_20_AnUpdateWhoseConnectionBreaksIsMadeOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := enter(t, payments())
-				w.reach(&breaking{inProcess: inProcess{w.Handler()}, after: after})
+				w.reach(&breaking{Client: inprocess.Client{Handler: w.Handler()}, after: after})
 				id, err := w.writer.Roll(t.Context(), target, order("token-1"))
 				if err != nil || id == "" {
 					t.Fatalf("update %q, %v", id, err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 var target = fleet.Target{Account: "111122223333", Region: "eu-west-1"}
@@ -35,17 +35,9 @@ func world(t *testing.T) *sim.World {
 // through reads what a handler answers, without a connection.
 func through(h http.Handler) quotas.Reader {
 	return quotas.New(awsfleet.New(aws.Config{
-		Region: target.Region, HTTPClient: inProcess{h},
+		Region: target.Region, HTTPClient: inprocess.Client{Handler: h},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}))
-}
-
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
 }
 
 func TestQuotasAreThoseOfTheAccount(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 var target = fleet.Target{Account: "444455556666", Region: "eu-west-1", Role: "arn:aws:iam::444455556666:role/steward-reader"}
@@ -45,7 +46,7 @@ func rehearse(t *testing.T, endpoint, ca string, option []snapshot.Option, break
 	}
 	w.Faults().Script(breaks...)
 	stage := rehearsal.New(aws.Config{
-		Region: target.Region, HTTPClient: inProcess{w.Handler()},
+		Region: target.Region, HTTPClient: inprocess.Client{Handler: w.Handler()},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}, time.Now, option...)
 	read, _, answers := stage.Cluster(t.Context(), target, "rich")
@@ -53,17 +54,6 @@ func rehearse(t *testing.T, endpoint, ca string, option []snapshot.Option, break
 		t.Errorf("read %s", read.ID)
 	}
 	return answers, w
-}
-
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
 }
 
 var alone = []snapshot.Option{snapshot.WithoutServers}

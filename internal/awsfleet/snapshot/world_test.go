@@ -2,7 +2,6 @@ package snapshot_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
+	"github.com/eks-steward/eks-steward/internal/sim/inprocess"
 )
 
 var _ clustercheck.Survey = (*snapshot.Survey)(nil)
@@ -43,20 +43,9 @@ func survey(t *testing.T, r sim.Region) (*snapshot.Survey, *sim.World) {
 func through(h http.Handler, now func() time.Time) *snapshot.Survey {
 	return snapshot.New(awsfleet.New(aws.Config{
 		Region:      target.Region,
-		HTTPClient:  inProcess{h},
+		HTTPClient:  inprocess.Client{Handler: h},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}), now).Survey(target)
-}
-
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	p.ServeHTTP(rec, r)
-	return rec.Result(), r.Context().Err()
 }
 
 // payments is a cluster that has something of everything.
