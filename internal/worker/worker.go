@@ -132,6 +132,19 @@ func (w Worker) within(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithDeadline(ctx, deadline.Add(-w.Margin))
 }
 
+// longestRun is for how long Lambda runs a function at most.
+const longestRun = 15 * time.Minute
+
+// Deadline is when a run ends by the clock that says now. A caller that sets no
+// deadline has as long as Lambda gives at most.
+func Deadline(ctx context.Context, now time.Time) time.Time {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return now.Add(longestRun)
+	}
+	return now.Add(time.Until(end))
+}
+
 // Each makes a Handler of a function over single events. They run one after
 // another; a panic fails its own event only, and none begins once ctx has ended.
 func Each(handle func(ctx context.Context, e events.Event) ([]slog.Attr, error)) Handler {

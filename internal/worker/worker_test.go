@@ -436,3 +436,18 @@ func compact(t *testing.T, v any) string {
 	}
 	return string(b)
 }
+
+func TestTheDeadlineIsByTheClockOfTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC) // not that of the context
+		if got := worker.Deadline(t.Context(), now); !got.Equal(now.Add(15 * time.Minute)) {
+			t.Errorf("without a deadline it is %s, want what Lambda gives at most", got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		defer cancel()
+		time.Sleep(10 * time.Second)
+		if got := worker.Deadline(ctx, now); !got.Equal(now.Add(30 * time.Second)) {
+			t.Errorf("30 seconds before the end it is %s", got)
+		}
+	})
+}

@@ -128,7 +128,7 @@ func refuse(format string, args ...any) error {
 
 // beat takes the active rollout on by one run, unless another run is at it.
 func (h *Handler) beat(ctx context.Context, head events.Header) ([]slog.Attr, error) {
-	deadline := h.deadline(ctx)
+	deadline := worker.Deadline(ctx, h.Now())
 	// One that died holds the lease for no longer than it could have lived.
 	lease, err := h.Leases.Lease(ctx, Function, head.ID, deadline.Sub(h.Now())+time.Minute)
 	switch {
@@ -208,16 +208,4 @@ func (h *Handler) wake(ctx context.Context, head events.Header) error {
 		return fmt.Errorf("encode the tick after %s: %w", head.ID, err)
 	}
 	return h.Queue.Send(ctx, m)
-}
-
-// longest is for how long Lambda runs a function at most.
-const longest = 15 * time.Minute
-
-// deadline is when the run ends, by the handler's clock.
-func (h *Handler) deadline(ctx context.Context) time.Time {
-	end, ok := ctx.Deadline()
-	if !ok {
-		return h.Now().Add(longest)
-	}
-	return h.Now().Add(time.Until(end))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
+	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
 // Approvals are what people said of plans.
@@ -111,7 +112,7 @@ func (h *Handler) pursue(ctx context.Context, c fleet.Cluster, choice secretsenc
 	if err != nil {
 		return err
 	}
-	order := secretsencryption.Order{Plan: p, Deadline: h.deadline(ctx)}
+	order := secretsencryption.Order{Plan: p, Deadline: worker.Deadline(ctx, h.Now())}
 	out, err := secretsencryption.Follow(ctx, h.deps(), l.target, order, h.Now())
 	if err != nil {
 		return err
@@ -268,16 +269,4 @@ func (h *Handler) tell(ctx context.Context, l look, f fleet.Finding) error {
 
 func (h *Handler) deps() secretsencryption.Deps {
 	return secretsencryption.Deps{Reader: h.Reader, Writer: h.Writer, Intents: h.Intents, Switch: h.Switch}
-}
-
-// longest is for how long Lambda runs a function at most.
-const longest = 15 * time.Minute
-
-// deadline is when the run ends, by the handler's clock.
-func (h *Handler) deadline(ctx context.Context) time.Time {
-	end, ok := ctx.Deadline()
-	if !ok {
-		return h.Now().Add(longest)
-	}
-	return h.Now().Add(time.Until(end))
 }
