@@ -5,9 +5,11 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# A clone without its history, or owned by somebody else, builds too.
-GOFLAGS ?= -buildvcs=false
+# A clone without its history, or owned by somebody else, builds too. The rest is how functions
+# are built (infra/code.go): tests, linters and e2e share what was compiled for one of them.
+GOFLAGS ?= -buildvcs=false -trimpath
 export GOFLAGS
+export CGO_ENABLED ?= 0
 
 # The CDK and its Node come from the lock file.
 NODE_MODULES := node_modules/.package-lock.json
