@@ -501,7 +501,7 @@ func TestARolloutKeepsItsPromisesWhateverHappens(t *testing.T) {
 	if testing.Short() {
 		n /= 10
 	}
-	t.Logf("seed %d, %d runs", first, n)
+	t.Attr("seed", fmt.Sprintf("%d, %d runs", first, n))
 	met := map[string]int{} // what the fleets went through
 	for i := range uint64(n + len(regressions)) {
 		s := first + i

@@ -1,6 +1,7 @@
 // Command listen searches what tests print for the secrets that they use. It
-// reads the output of go test -json, shows what go test shows without it, and
-// fails when a secret is in there, or when it heard none of the suite.
+// reads the output of go test -json, shows what go test shows without it and the
+// attributes of tests, and fails when a secret is in there, or when it heard none
+// of the suite.
 package main
 
 import (
@@ -29,6 +30,7 @@ type event struct {
 	ImportPath string // in place of Package while it is built
 	Test       string
 	Output     string
+	Key, Value string // of an attribute
 }
 
 // maxLine is far above what go test puts into one line.
@@ -88,6 +90,8 @@ func (l *listener) take(e event) {
 	case e.Test == "" && e.Output != "PASS\n":
 		_, _ = io.WriteString(l.out, hidden(e.Output)) // the terminal: nobody else would hear of a failure
 	case e.Test == "":
+	case e.Action == "attr": // such as a seed: what to know of a test that passes too
+		fmt.Fprintf(l.out, "%s: %s %s\n", e.Test, e.Key, hidden(e.Value))
 	case e.Action == "fail":
 		if b := p.tests[e.Test]; b != nil {
 			_, _ = io.WriteString(l.out, hidden(b.String()))

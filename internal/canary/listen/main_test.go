@@ -31,6 +31,8 @@ func TestListen(t *testing.T) {
 		"a secret of a test that passes with another": {events: []event{said("TestLoud", canary.Hook+"\n"), {Action: "pass", Package: "p", Test: "TestLoud"}, heard}, want: errShown, shows: "TestLoud"},
 		"a secret in two pieces":                      {events: []event{heard, said("TestLoud", "x"+canary.Word[:half]), said("TestLoud", canary.Word[half:]+"\n")}, want: errShown},
 		"a secret outside of a test":                  {events: []event{heard, said("", canary.Signing+"\n")}, want: errShown, shows: "[secret]-signing-secret"},
+		"an attribute of a test that passes":          {events: []event{heard, {Action: "attr", Package: "p", Test: "TestDrawn", Key: "seed", Value: "7"}, {Action: "pass", Package: "p", Test: "TestDrawn"}}, shows: "TestDrawn: seed 7\n"},
+		"a secret in an attribute":                    {events: []event{heard, said("TestLoud", "=== ATTR  TestLoud token "+canary.Token+"\n"), {Action: "attr", Package: "p", Test: "TestLoud", Key: "token", Value: canary.Token}}, want: errShown},
 		"a test that fails":                           {events: []event{heard, said("TestBad", "why\n"), {Action: "fail", Package: "p", Test: "TestBad"}, said("", "FAIL\tp\n")}, shows: "why\nFAIL\tp\n"},
 		"a package that is not built":                 {events: []event{heard, {Action: "build-output", ImportPath: "p", Output: "p.go:1: syntax error\n"}}, shows: "syntax error"},
 	} {
