@@ -16,6 +16,9 @@ type FollowUp struct {
 	Next     time.Time       `json:"next"`    // when to look
 	GiveUp   time.Time       `json:"giveUp"`  // from here on say that it never came to an end
 	Attempt  int             `json:"attempt"` // how often it was looked at
+	// Once says that it is over when Message was sent. The others end when the
+	// function finishes them.
+	Once bool `json:"once,omitempty"`
 }
 
 const followUps = "follow-up" // both the partition and the queue

@@ -209,7 +209,10 @@ func (h *Handler) sendOne(ctx context.Context, f ledger.FollowUp) error {
 	if err := h.FollowUps.Postpone(ctx, f, h.Now().Add(retryAfter)); err != nil {
 		return err
 	}
-	return queue.Send(ctx, f.Message)
+	if err := queue.Send(ctx, f.Message); err != nil || !f.Once {
+		return err
+	}
+	return h.FollowUps.Finish(ctx, f.ID)
 }
 
 // remind wakes notify when somebody is still to be told, or when it is time for a

@@ -166,6 +166,31 @@ func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {
 	sent(t, b.etcdsize)
 }
 
+func TestALookThatIsWantedOnceIsSentUntilItIsSent(t *testing.T) {
+	b := newBench(t)
+	m, err := events.Message(&events.TargetScan{
+		Header: events.Header{ID: "f", Time: start}, Cadence: events.Daily,
+		Target: fleet.Target{Account: "111122223333", Region: "eu-west-1"}, Clusters: []string{"prod"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := ledger.FollowUp{ID: "f", Function: handler.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour), Once: true}
+	if err := b.records.Schedule(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	b.checks.down = errors.New("the queue is down")
+	if _, err := b.Handle(t.Context(), b.tick(events.FiveMinutes)); err == nil {
+		t.Error("no error although nothing was sent")
+	}
+	b.checks.down = nil
+	for _, want := range [][]string{{"scan 111122223333/eu-west-1 prod"}, nil} {
+		b.now = b.now.Add(5 * time.Minute)
+		b.handle(t, b.tick(events.FiveMinutes))
+		sent(t, b.checks, want...)
+	}
+}
+
 func TestAFiveMinuteTickScansWatchListsOfConfiguredTargetsOnly(t *testing.T) {
 	b := newBench(t)
 	for _, w := range []ledger.WatchList{

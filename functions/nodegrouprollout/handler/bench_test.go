@@ -46,6 +46,7 @@ type bench struct {
 	queue   *queue
 	kill    kill
 	now     time.Time
+	checked []string // clusters that clustercheck was sent to
 }
 
 func newBench(t *testing.T, mode string, clusters ...sim.Cluster) *bench {
@@ -232,10 +233,21 @@ func (b *bench) later(t *testing.T, d time.Duration) {
 		}
 		for _, f := range due {
 			e, err := events.Decode(f.Message)
-			if err != nil || f.Function != handler.Function {
-				t.Fatal(f.Function, err)
+			if err != nil {
+				t.Fatal(err)
 			}
-			b.handle(t, e)
+			if f.Function == handler.Function {
+				b.handle(t, e)
+				continue
+			}
+			scan, ok := e.(*events.TargetScan)
+			if !ok || !f.Once || f.Function != "clustercheck" || scan.Target != target {
+				t.Fatalf("the follow-up %+v is nobody's", f)
+			}
+			b.checked = append(b.checked, scan.Clusters...)
+			if err := b.records.Finish(t.Context(), f.ID); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,8 +45,12 @@ func TestFindingsOfAMorningMakeOneRolloutThatIsCarriedOut(t *testing.T) {
 			t.Errorf("the bus heard %q: %d too few of %s", b.bus.rollouts, n, word)
 		}
 	}
+	b.later(t, 10*time.Minute)
 	if due, err := b.records.DueFollowUps(t.Context()); err != nil || len(due) > 0 {
 		t.Errorf("follow-ups are left: %+v, %v", due, err)
+	}
+	if slices.Sort(b.checked); !slices.Equal(slices.Compact(b.checked), []string{"dev", "prod"}) {
+		t.Errorf("clustercheck was sent to %q, want to see that no nodes of dev and prod are old any more", b.checked)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,12 +19,44 @@ import (
 // bus. The incident comes first: once the bus has heard, a rollout at rest gets no
 // more ticks that could make up for it.
 func (h *Handler) announce(ctx context.Context, n nodegrouprollout.News) error {
-	if n.Group == "" {
-		if err := h.settle(ctx, n.Rollout); err != nil {
-			return err
-		}
+	var err error
+	switch {
+	case n.Group == "":
+		err = h.settle(ctx, n.Rollout)
+	case n.Transition == nodegrouprollout.GroupCompleted:
+		err = h.lookAgain(ctx, n)
+	}
+	if err != nil {
+		return err
 	}
 	return h.Bus.PublishRollout(ctx, h.move(n))
+}
+
+// checker is the function that said that nodes were old.
+const checker = "clustercheck"
+
+// soon is when the cluster of a renewed group is looked at: what its other groups
+// come to until then is seen by the same look.
+const soon = 10 * time.Minute
+
+// lookAgain has the cluster of a renewed group checked: its nodes are no longer
+// old, and nobody else would say so before the daily look.
+func (h *Handler) lookAgain(ctx context.Context, n nodegrouprollout.News) error {
+	i := slices.IndexFunc(n.Rollout.Members, func(m rollout.Member) bool { return m.ID == n.Cluster })
+	if i < 0 {
+		return nil
+	}
+	now, id := h.Now(), Function+"/"+n.Cluster.String()+"/renewed"
+	m, err := events.Message(&events.TargetScan{
+		Header:  events.Header{ID: id, Account: n.Cluster.Account, Region: n.Cluster.Region, Time: now},
+		Cadence: events.Daily, Target: n.Rollout.Members[i].Target, Clusters: []string{n.Cluster.Name},
+	})
+	if err != nil {
+		return fmt.Errorf("encode the look at %s: %w", n.Cluster, err)
+	}
+	return h.FollowUps.Schedule(ctx, ledger.FollowUp{
+		ID: id, Function: checker, Message: m, Next: now.Add(soon), GiveUp: now.Add(24 * time.Hour), Once: true,
+	})
 }
 
 // settle records what state a rollout has come to. With the end of one ends what
