@@ -51,7 +51,7 @@ func TestCheckFindsWhatTheFunctionsWouldFind(t *testing.T) {
 	for subject, want := range map[string]fleet.Outcome{
 		"prod-search etcd-size": fleet.Fail, "stage-checkout etcd-size": fleet.Fail, "dev-sandbox etcd-size": fleet.Unknown,
 		"legacy-billing version-support": fleet.Fail, "next-preview version-support": fleet.Unknown,
-		"prod-ledger encryption-state": fleet.Fail, "prod-payments version-skew": fleet.Fail, "prod-payments upgrade-readiness": fleet.Fail,
+		"prod-ledger key-guard": fleet.Fail, "prod-payments version-skew": fleet.Fail, "prod-payments upgrade-readiness": fleet.Fail,
 	} {
 		if says[subject] != want {
 			t.Errorf("%s is %s, want %s", subject, says[subject], want)

@@ -76,7 +76,7 @@ func installed(s fleet.Snapshot, a fleet.Addon) (fleet.Finding, bool) {
 	for _, w := range flaws {
 		causes, what, remedies = append(causes, w.cause), append(what, w.what), append(remedies, w.remedy)
 	}
-	f.Cause, f.Reason, f.Remedy = kinds(causes), strings.Join(what, " "), numbered(remedies)
+	f.Cause, f.Reason, f.Remedy = kinds(causes), strings.Join(what, " "), fleet.Steps(remedies...)
 	f.Facts = []fleet.Fact{{Label: "Kubernetes", Value: cmp.Or(s.Cluster.Value.Version, "not known")}}
 	if o := offerOf(a.Name, s.Releases.Value); len(o) > 0 {
 		f.Facts = append(f.Facts, fleet.Fact{Label: "Offered", Value: fmt.Sprintf("default %s, newest %s", cmp.Or(o.standard(), "not said"), cmp.Or(o.newest(), "not known"))})

@@ -152,5 +152,5 @@ func remedyOf(steps []Step) string {
 			left = append(left, s.Text)
 		}
 	}
-	return numbered(left)
+	return fleet.Steps(left...)
 }

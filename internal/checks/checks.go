@@ -21,6 +21,9 @@ type Check struct {
 	Doc string // what it looks at, in one sentence
 	// Daily says that the check needs EKS's insights: without them it is not run.
 	Daily bool
+	// Elsewhere are resources of the check that another function judges too: that
+	// nothing is found of one here does not end its trouble.
+	Elsewhere []string
 	// Judge returns at least one finding. One without a resource is about the
 	// whole cluster; one that is about a part of it, such as a nodegroup, names it
 	// as its resource. It leaves Check, Cluster, Owner and At to Evaluate.
@@ -36,6 +39,7 @@ var List = []Check{
 	upgradeReadiness,
 	addons,
 	encryptionState,
+	keyGuard,
 	clusterUpdate,
 	ebsEncryption,
 	nodeFreshness,
@@ -126,9 +130,12 @@ func Settle(found, open []fleet.Finding, now time.Time) []fleet.Finding {
 	for _, f := range found {
 		run[f.Check] = true
 	}
+	elsewhere := func(f fleet.Finding) bool {
+		return slices.ContainsFunc(List, func(c Check) bool { return c.ID == f.Check && slices.Contains(c.Elsewhere, f.Resource) })
+	}
 	var closed []fleet.Finding
 	for _, f := range open {
-		if !run[f.Check] || slices.ContainsFunc(found, func(g fleet.Finding) bool { return speaksOf(g, f) }) {
+		if !run[f.Check] || elsewhere(f) || slices.ContainsFunc(found, func(g fleet.Finding) bool { return speaksOf(g, f) }) {
 			continue
 		}
 		f.Outcome, f.Severity, f.Cause, f.At = fleet.Pass, fleet.Info, "", now

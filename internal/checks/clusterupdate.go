@@ -82,7 +82,7 @@ func ended(s fleet.Snapshot, u fleet.Update, f *fleet.Finding) {
 			steps = append(steps, step)
 		}
 	}
-	f.Remedy = numbered(append(steps, again(s, u)))
+	f.Remedy = fleet.Steps(append(steps, again(s, u))...)
 }
 
 func complaint(e fleet.UpdateError) string {

@@ -106,7 +106,7 @@ func blemished(resource string, flaws []flaw) fleet.Finding {
 	}
 	return fleet.Finding{
 		Resource: resource, Outcome: fleet.Fail, Severity: flaws[0].severity, Cause: kinds(causes),
-		Reason: strings.Join(what, " "), Meaning: flaws[0].meaning, Remedy: numbered(remedies),
+		Reason: strings.Join(what, " "), Meaning: flaws[0].meaning, Remedy: fleet.Steps(remedies...),
 	}
 }
 

@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
 )
 
 // encryptionState reports, and changes nothing: a key can be associated once and
-// never changed (EKS API, AssociateEncryptionConfig). The finding without a
-// resource is about which key it is, the one with the resource "key" about
-// whether that key still works.
+// never changed (EKS API, AssociateEncryptionConfig). Whether the key works is for
+// key-guard; the resource "rotation" is whether KMS renews it.
 var encryptionState = Check{
 	ID:  "encryption-state",
-	Doc: "Which key encrypts the cluster's secrets, whether it is one that will do, and whether it works.",
-	Judge: func(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding {
+	Doc: "Which key encrypts the cluster's secrets, and whether it is one that will do.",
+	Judge: func(s fleet.Snapshot, r Rules, _ time.Time) []fleet.Finding {
 		if !s.Cluster.Known() {
 			return []fleet.Finding{unread(s, "Encryption of secrets", s.Cluster.Why(), s.Cluster.Trouble)}
 		}
 		found := []fleet.Finding{r.SecretsEncryption.judge(s)}
-		if s.Cluster.Value.KeyARN != "" || len(keyIssues(s.Cluster.Value)) > 0 {
-			found = append(found, keyHealth(s, now))
+		if s.Cluster.Value.KeyARN != "" {
+			found = append(found, rotation(s))
 		}
 		return found
 	},
@@ -60,10 +60,10 @@ func (r SecretsEncryption) judge(s fleet.Snapshot) fleet.Finding {
 		f.Observed = "no key"
 		f.Reason = fmt.Sprintf("The cluster names no customer key, and EKS encrypts with a key that AWS owns only from Kubernetes %s; this one runs %s.", ownedFrom, v)
 		f.Meaning = "Who reads the etcd volumes or a backup of them reads the secrets. The volumes themselves are encrypted by AWS."
-		f.Remedy = numbered([]string{
+		f.Remedy = fleet.Steps(
 			"Upgrade to a supported version: then a key of AWS encrypts all API data at least.",
-			"Or associate a customer key, which is for good: it can never be changed or taken away. " + associate(s) + ".",
-		})
+			"Or associate a customer key, which is for good: it can never be changed or taken away. "+associate(s)+".",
+		)
 	}
 	return f
 }
@@ -79,12 +79,12 @@ func (r SecretsEncryption) owned(s fleet.Snapshot, f fleet.Finding) fleet.Findin
 	f.Outcome, f.Severity, f.Cause = fleet.Fail, fleet.Warning, "aws-owned-key"
 	f.Reason += " The configuration wants " + r.expected() + "."
 	f.Meaning = "The secrets are encrypted, but with a key that you can neither audit nor withdraw."
-	f.Remedy = numbered([]string{
+	f.Remedy = fleet.Steps(
 		"Decide whether this cluster needs a customer key; if not, let AWS-owned keys pass in the configuration.",
-		"Associating one is for good: the key can never be changed or taken away, and when it is lost the cluster is lost. " +
-			"AWS documents the procedure for Kubernetes 1.27 and older only; on newer versions EKS may refuse it: " + associate(s) + ".",
+		"Associating one is for good: the key can never be changed or taken away, and when it is lost the cluster is lost. "+
+			"AWS documents the procedure for Kubernetes 1.27 and older only; on newer versions EKS may refuse it: "+associate(s)+".",
 		"Where EKS refuses, only a new cluster that is created with the key has it: create one and move the workloads.",
-	})
+	)
 	return f
 }
 
@@ -111,11 +111,43 @@ func (r SecretsEncryption) customer(s fleet.Snapshot, f fleet.Finding) fleet.Fin
 	f.Title = "secrets of " + s.ID.Name + " are encrypted with another key than the configuration wants"
 	f.Reason = "The key is none of those listed." + r.relative(s)
 	f.Meaning = "Whoever governs that key governs this cluster's secrets. This is reported, never changed: the key of a cluster cannot be changed."
-	f.Remedy = numbered([]string{
+	f.Remedy = fleet.Steps(
 		"If the key will do, add it to the keys of the configuration.",
 		"Else create a new cluster with the right key and move the workloads: the key of a cluster cannot be changed.",
 		"Keep the present key until the old cluster is gone.",
-	})
+	)
+	return f
+}
+
+// rotation says whether KMS renews the material of the customer key by itself. It
+// is worth knowing, and nothing that hurts the cluster.
+func rotation(s fleet.Snapshot) fleet.Finding {
+	f := fleet.Finding{Resource: "rotation", Outcome: fleet.Pass, Observed: "rotation is on", Expected: "rotation is on"}
+	switch k := s.Key; {
+	case k.Value.State != "" && !keyguard.Works(k.Value):
+		f.Outcome, f.Observed = fleet.NotApplicable, k.Value.State
+		f.Title = "the key of " + s.ID.Name + " is not rotated while it does not work"
+		f.Reason = "What KMS says of the rotation of such a key is not how it is set."
+	case k.Value.Rotation == fleet.RotationOn:
+		f.Title = "the key of " + s.ID.Name + " is rotated"
+		f.Reason = "KMS renews the key's material by itself."
+	case k.Value.Rotation == fleet.RotationOff:
+		f.Outcome, f.Cause, f.Observed = fleet.Fail, "rotation-off", "rotation is off"
+		f.Title = "the key of " + s.ID.Name + " is not rotated"
+		f.Reason = "KMS does not renew the key's material by itself."
+		f.Meaning = "The same material encrypts for as long as the key lives; many rules ask for a new one every year."
+		f.Remedy = "Turn it on: aws kms enable-key-rotation " + keyguard.Flags(cmp.Or(k.Value.ARN, s.Cluster.Value.KeyARN)) + ". The cluster notices nothing: old material stays usable."
+	case k.Known():
+		f.Outcome, f.Observed = fleet.NotApplicable, "no rotation"
+		f.Title = "the key of " + s.ID.Name + " is of a kind that KMS does not rotate"
+		f.Reason = "KMS rotates neither imported material nor a key in a custom key store by itself."
+	default:
+		f.Outcome, f.Cause, f.Observed = fleet.Unknown, "unread", "not known"
+		f.Title = "whether the key of " + s.ID.Name + " is rotated is unknown"
+		f.Reason = "Its rotation could not be read: " + sentence(k.Why())
+		f.Meaning = "A rule that asks for new material every year may be broken."
+		f.Remedy = reread(k.Trouble)
+	}
 	return f
 }
 
@@ -181,12 +213,4 @@ func (r SecretsEncryption) expected() string {
 func associate(s fleet.Snapshot) string {
 	return "aws eks associate-encryption-config " + flags(s) +
 		` --encryption-config '[{"resources":["secrets"],"provider":{"keyArn":"ARN OF THE KEY"}}]'`
-}
-
-// keyRegion is the region that a key is asked in.
-func keyRegion(s fleet.Snapshot) string {
-	if part := strings.Split(s.Cluster.Value.KeyARN, ":"); len(part) > 3 {
-		return cmp.Or(part[3], s.ID.Region)
-	}
-	return s.ID.Region
 }

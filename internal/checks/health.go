@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
 )
 
 // health passes on what EKS itself says is wrong with a cluster and with its
-// managed nodegroups. What it says of the key is for encryption-state, and of
+// managed nodegroups. What it says of the key is for key-guard, and of
 // the add-ons for add-ons.
 var health = Check{
 	ID:  "health",
@@ -36,7 +37,7 @@ var health = Check{
 
 func clusterHealth(s fleet.Snapshot) fleet.Finding {
 	c := s.Cluster.Value
-	issues := slices.DeleteFunc(slices.Clone(c.Health), aboutKey)
+	issues := slices.DeleteFunc(slices.Clone(c.Health), keyguard.About)
 	f := fleet.Finding{
 		Outcome: fleet.Pass, Title: "EKS finds nothing wrong with " + s.ID.Name,
 		Reason:   "Its status is " + cmp.Or(c.Status, "not said") + ", and EKS reports no issue of the cluster itself.",

@@ -262,7 +262,7 @@ func renewal(s fleet.Snapshot, stale []judged) string {
 	if slices.ContainsFunc(stale, func(j judged) bool { return !j.able() }) {
 		steps = append(steps, "What no update of EKS may or can renew is left alone; the facts say why, and what it needs.")
 	}
-	return numbered(steps)
+	return fleet.Steps(steps...)
 }
 
 // byHand is the command that renews the nodes of one group.

@@ -206,10 +206,10 @@ func (p population) ahead(s fleet.Snapshot, control, newest fleet.Version, f *fl
 	f.Title = fmt.Sprintf("%s of %s is ahead of its control plane (%s against %s)", p.subject(), s.ID.Name, newest, control)
 	f.Reason = fmt.Sprintf("Kubernetes %s runs there with a control plane of %s: nothing may be newer than its control plane.", newest, control)
 	f.Meaning = "Kubernetes does not support this. It may ask for what the API server does not know yet: pods may not start, or may start without what they ask for."
-	f.Remedy = numbered([]string{
+	f.Remedy = fleet.Steps(
 		fmt.Sprintf("If the control plane is to go to %s, upgrade it: the check upgrade-readiness says what stands in the way.", newest),
-		"Else bring it back to " + control.String() + ". " + p.renew(s, control),
-	})
+		"Else bring it back to "+control.String()+". "+p.renew(s, control),
+	)
 }
 
 func (p population) tooOld(s fleet.Snapshot, control, oldest fleet.Version, f *fleet.Finding) {

@@ -79,11 +79,11 @@ func unknownSupport(s fleet.Snapshot, cause, reason string) fleet.Finding {
 		Meaning:  "The version may be without security fixes, cost extra, or be upgraded by EKS at any time.",
 		Observed: observed,
 		Expected: "a version whose support EKS states",
-		Remedy: numbered([]string{
+		Remedy: fleet.Steps(
 			fmt.Sprintf("See what EKS says of the cluster: aws eks describe-cluster --region %s --name %s --query cluster.version.", s.ID.Region, s.ID.Name),
 			fmt.Sprintf("See what it says of its versions: aws eks describe-cluster-versions --region %s --include-all.", s.ID.Region),
 			"If the two do not go together, ask AWS Support.",
-		}),
+		),
 	}
 }
 
@@ -245,7 +245,7 @@ func (p support) remedy() string {
 		steps = append(steps, fmt.Sprintf("If that takes longer, choose extended support before %s, for %s a month: aws eks update-cluster-config --region %s --name %s --upgrade-policy supportType=EXTENDED.",
 			day(p.row.EndOfStandard), usd(perMonth), region, name))
 	}
-	return numbered(steps)
+	return fleet.Steps(steps...)
 }
 
 // path leads to the first version that no reminder is due for, else to the

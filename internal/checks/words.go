@@ -36,18 +36,6 @@ func reread(t *fleet.Trouble) string {
 	return "Nothing to do if it passes; if it stays, see the AWS Health Dashboard for the region and the log of the function clustercheck."
 }
 
-// numbered writes steps as a remedy, one in a line.
-func numbered(steps []string) string {
-	if len(steps) == 1 {
-		return steps[0]
-	}
-	lines := make([]string, len(steps))
-	for i, step := range steps {
-		lines[i] = fmt.Sprintf("%d. %s", i+1, step)
-	}
-	return strings.Join(lines, "\n")
-}
-
 // kinds joins words of trouble for a Cause: sorted and each once, so that only
 // another kind of trouble is news.
 func kinds(words []string) string {

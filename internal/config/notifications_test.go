@@ -20,7 +20,7 @@ import (
 func TestTheChecksAreThoseThatThereAre(t *testing.T) {
 	all := []string{
 		etcdsize.Check, etcdsize.AccessCheck, clustercheck.DeletionCheck, clustercheck.AccessCheck,
-		secretsencryption.Check, secretsencryption.GuardCheck, rollout.Check, settings.Check,
+		secretsencryption.Check, rollout.Check, settings.Check,
 		"slack-delivery", // of a function, which nothing imports
 	}
 	for _, c := range checks.List {

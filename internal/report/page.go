@@ -122,20 +122,20 @@ func tilesOf(clusters []Cluster, v view) []tile {
 	}
 }
 
-// overview are the checks that have a column of their own.
-var overview = []string{"version-support", "upgrade-readiness", "encryption-state"}
+// overview are the checks of each column.
+var overview = [][]string{{"version-support"}, {"upgrade-readiness"}, {"encryption-state", "key-guard"}}
 
 func rowOf(c Cluster) row {
 	id := c.Snapshot.ID
 	r := row{Name: id.Name, Place: placeOf(id), Etcd: c.cell("etcd-size"), Level: levelOf(c.Etcd)}
-	for _, check := range overview {
-		r.Cells = append(r.Cells, c.cell(check))
+	for _, checks := range overview {
+		r.Cells = append(r.Cells, c.cell(checks...))
 	}
 	return r
 }
 
-func (c Cluster) cell(check string) cell {
-	f, ok := c.of(check)
+func (c Cluster) cell(of ...string) cell {
+	f, ok := c.of(of...)
 	switch {
 	case !ok:
 		return cell{Standing: unseen.String(), Text: "not looked at"}

@@ -92,11 +92,11 @@ func standingOf(f fleet.Finding) standing {
 	return note
 }
 
-// of is the most urgent finding of one check about a cluster.
-func (c Cluster) of(check string) (fleet.Finding, bool) {
+// of is the most urgent finding of some checks about a cluster.
+func (c Cluster) of(checks ...string) (fleet.Finding, bool) {
 	var found []fleet.Finding
 	for _, f := range c.Findings {
-		if f.Check == check {
+		if slices.Contains(checks, f.Check) {
 			found = append(found, f)
 		}
 	}

@@ -92,7 +92,7 @@ func (r Rollout) running(f *fleet.Finding, ask *fleet.Approval) {
 		f.Title = "a rollout of new nodes waits for approval: " + r.ID
 		f.Reason += " The next clusters are of the mode approve, and a person has to allow the plan for them."
 		f.Meaning = "Until somebody approves, nothing begins in these clusters, and later waves wait too. " + forGood
-		f.Remedy = numbered(
+		f.Remedy = fleet.Steps(
 			"Read the plan: steward plan.",
 			"Approve with the button of this message, or with: steward approve "+ask.Plan[:min(len(ask.Plan), 12)]+". That is possible until "+stamp(ask.Expires)+"; then it is asked again.",
 			"If it is not to be: steward rollout abort --why REASON.",
@@ -103,7 +103,7 @@ func (r Rollout) running(f *fleet.Finding, ask *fleet.Approval) {
 		f.Title = fmt.Sprintf("rollout %s waits in %s", r.ID, count(len(stuck), "cluster"))
 		f.Reason += " For about a day something has been in the way. " + strings.Join(stuck[:min(len(stuck), named)], " ")
 		f.Meaning = "The groups keep their old nodes, and later waves wait. It goes on by itself when nothing is in the way."
-		f.Remedy = numbered(
+		f.Remedy = fleet.Steps(
 			"End what is in the way. To see all of it: steward rollout status.",
 			"Or leave groups out: steward rollout resume --skip CLUSTER/GROUP.",
 			"Or end the rollout: steward rollout abort --why REASON.",
@@ -116,7 +116,7 @@ func (r Rollout) paused(f *fleet.Finding) {
 	f.Title = fmt.Sprintf("rollout %s is paused, %s", r.ID, r.total())
 	f.Reason = sentence("It was paused in "+r.wave(), r.By, r.Why)
 	f.Meaning = "No group begins. What is under way in EKS goes on to its end. Clusters have old and new nodes until it is resumed."
-	f.Remedy = numbered("To go on: steward rollout resume.", "To end it: steward rollout abort --why REASON.")
+	f.Remedy = fleet.Steps("To go on: steward rollout resume.", "To end it: steward rollout abort --why REASON.")
 }
 
 func (r Rollout) halted(f *fleet.Finding, failed []failure) {
@@ -131,7 +131,7 @@ func (r Rollout) halted(f *fleet.Finding, failed []failure) {
 	}
 	f.Reason = strings.Join(reasons, " ")
 	f.Meaning = "Nothing else begins: neither in this wave nor in later ones. What is under way in EKS goes on to its end. Groups that failed have old and new nodes side by side; they work, but nobody renews the rest."
-	f.Remedy = numbered(append(looks(failed), goOn(failed)...)...)
+	f.Remedy = fleet.Steps(append(looks(failed), goOn(failed)...)...)
 	for _, x := range failed {
 		for _, b := range x.state.Blockers {
 			f.Facts = append(f.Facts, fleet.Fact{Label: "Held up", Value: b.String()})
@@ -318,12 +318,3 @@ func sentence(what, by, why string) string {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// numbered writes steps as a remedy, one in a line.
-func numbered(steps ...string) string {
-	var b strings.Builder
-	for i, step := range steps {
-		fmt.Fprintf(&b, "%d. %s\n", i+1, step)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}

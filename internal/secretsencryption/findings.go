@@ -2,10 +2,10 @@ package secretsencryption
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
 )
 
 // forGood is what everybody has to know of an association before it.
@@ -27,7 +27,7 @@ func ApprovalWanted(p Plan, c Choice, ask fleet.Approval, voided string, now tim
 	}
 	f.Meaning = "Until somebody approves, nothing is done. " + forGood
 	f.Observed, f.Expected = "no customer key", "customer key "+p.Key
-	f.Remedy = numbered(
+	f.Remedy = fleet.Steps(
 		"Make sure that the key is the right one, and that it will be kept for as long as the cluster and its backups.",
 		"Approve with the button of this message, or with: steward approve "+p.Short()+". That is possible until "+ask.Expires.UTC().Format(time.RFC3339)+"; then it is asked again.",
 		"If the cluster is to stay as it is, change the policy or tag it eks-steward/secrets-encryption=report.",
@@ -49,7 +49,7 @@ func NoUsableKey(id fleet.ClusterID, obstacles []Obstacle, now time.Time) fleet.
 	for _, o := range obstacles {
 		steps = append(steps, o.Why)
 	}
-	f.Remedy = "One of these is enough:\n" + numbered(steps...)
+	f.Remedy = "One of these is enough:\n" + fleet.Steps(steps...)
 	f.Facts = choiceFacts(Choice{Obstacles: obstacles})
 	return f
 }
@@ -63,7 +63,7 @@ func WaitedTooLong(id fleet.ClusterID, why string, waited time.Duration, now tim
 	f.Reason = fmt.Sprintf("For %s it could neither begin nor end: %s", waited.Round(time.Minute), why)
 	f.Meaning = "The cluster may stay without a customer key."
 	f.Observed, f.Expected = "no customer key", "a cluster that is ACTIVE within two hours"
-	f.Remedy = numbered(
+	f.Remedy = fleet.Steps(
 		"See what holds the cluster: aws eks describe-cluster "+flags(id)+", and aws eks list-updates "+flags(id)+".",
 		"If EKS does not end what it is at, ask AWS Support: an update cannot be cancelled.",
 		"The daily look goes on by itself as soon as the cluster is ACTIVE.",
@@ -121,7 +121,7 @@ func (o Outcome) failed(p Plan, f *fleet.Finding) {
 	if o.Update != "" {
 		see = "See what EKS says: " + describeUpdate(p, o) + "."
 	}
-	f.Remedy = numbered(see,
+	f.Remedy = fleet.Steps(see,
 		"Mend that. The role of the cluster and the key's policy must let EKS use the key and make grants on it (kms:DescribeKey, kms:CreateGrant).",
 		"Approve the plan anew: steward approve "+p.Short()+".",
 	)
@@ -134,7 +134,7 @@ func (o Outcome) refused(p Plan, f *fleet.Finding) {
 	f.Title = "EKS refuses to associate a key with " + p.Cluster.Name
 	f.Reason = "EKS answered: " + o.Why + " The plan is never tried again."
 	f.Meaning = "The cluster stays without the customer key that the policy wants. AWS documents the procedure for Kubernetes 1.27 and older only. From 1.28 on a key that AWS owns encrypts the secrets all the same."
-	f.Remedy = numbered(
+	f.Remedy = fleet.Steps(
 		"If the answer is about the key or a permission, mend that and make the call yourself: aws eks associate-encryption-config --region "+p.Cluster.Region+" --cluster-name "+p.Cluster.Name+
 			` --encryption-config '[{"resources":["secrets"],"provider":{"keyArn":"`+p.Key+`"}}]'.`,
 		"Else only a new cluster that is created with the key has it: create one and move the workloads.",
@@ -158,7 +158,7 @@ func (o Outcome) blocked(p Plan, f *fleet.Finding) bool {
 	case Denied:
 		f.Title = "eks-steward may not associate a key with " + name
 		f.Reason = o.Why
-		f.Remedy = numbered(
+		f.Remedy = fleet.Steps(
 			"See that the role steward-encryption-writer exists in "+p.Cluster.Account+": it is there only when the deployment allows more than report.",
 			"See that the key is among the approved ones of the deployment (secretsEncryption.keys), and that no service control policy denies eks:AssociateEncryptionConfig.",
 			"See that the key's policy lets that role kms:DescribeKey and kms:CreateGrant.",
@@ -184,7 +184,7 @@ func facts(p Plan) []fleet.Fact {
 func choiceFacts(c Choice) []fleet.Fact {
 	var all []fleet.Fact
 	if c.Key.ARN != "" && c.Key.Rotation != fleet.RotationOn {
-		rotation := "off: turn it on with aws kms enable-key-rotation " + keyFlags(c.Key.ARN)
+		rotation := "off: turn it on with aws kms enable-key-rotation " + keyguard.Flags(c.Key.ARN)
 		if c.Key.Rotation == fleet.RotationUnknown {
 			rotation = "not known"
 		}
@@ -203,16 +203,4 @@ func describeUpdate(p Plan, o Outcome) string {
 // flags name the cluster to the AWS CLI, but for associate-encryption-config.
 func flags(id fleet.ClusterID) string {
 	return "--region " + id.Region + " --name " + id.Name
-}
-
-// numbered writes steps as a remedy, one in a line.
-func numbered(steps ...string) string {
-	if len(steps) == 1 {
-		return steps[0]
-	}
-	lines := make([]string, len(steps))
-	for i, step := range steps {
-		lines[i] = fmt.Sprintf("%d. %s", i+1, step)
-	}
-	return strings.Join(lines, "\n")
 }

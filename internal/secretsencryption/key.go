@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
 )
 
 // A Choice is the key that a plan is to name, and what was in the way of those
@@ -103,11 +104,11 @@ func works(k fleet.Key, now time.Time) error {
 	case "Enabled":
 		return nil
 	case "Disabled":
-		return unusablef("The key %s is disabled: enable it with %s, or name another key.", k.ARN, EnableKey.command(k.ARN))
+		return unusablef("The key %s is disabled: enable it with %s, or name another key.", k.ARN, keyguard.EnableKey.Command(k.ARN))
 	case "PendingDeletion":
-		return unusablef("The key %s is deleted %s: cancel that with %s and enable the key, or name another key.", k.ARN, until(k.Deletion, now), CancelKeyDeletion.command(k.ARN))
+		return unusablef("The key %s is deleted %s: cancel that with %s and enable the key, or name another key.", k.ARN, keyguard.Until(k.Deletion, now), keyguard.CancelKeyDeletion.Command(k.ARN))
 	case "PendingReplicaDeletion":
-		return unusablef("The key %s is deleted as soon as its replicas are: cancel that with %s and enable the key, or name another key.", k.ARN, CancelKeyDeletion.command(k.ARN))
+		return unusablef("The key %s is deleted as soon as its replicas are: cancel that with %s and enable the key, or name another key.", k.ARN, keyguard.CancelKeyDeletion.Command(k.ARN))
 	case "PendingImport":
 		return unusablef("The key %s has no material yet: import it, or name another key.", k.ARN)
 	case "Unavailable":
@@ -144,22 +145,6 @@ func parseARN(s string) (keyARN, bool) {
 
 func (a keyARN) String() string {
 	return strings.Join([]string{"arn", a.partition, "kms", a.region, a.account, a.resource}, ":")
-}
-
-// until says when something happens that is only known by its date.
-func until(at, now time.Time) string {
-	days := int(at.Sub(now).Hours()) / 24
-	switch {
-	case at.IsZero():
-		return "soon"
-	case !at.After(now):
-		return "any moment"
-	case days == 0:
-		return "within a day"
-	case days == 1:
-		return "in 1 day"
-	}
-	return fmt.Sprintf("in %d days", days)
 }
 
 // bare is what a service said, without a full stop.

@@ -1,8 +1,8 @@
 // Package secretsencryption puts a customer's key on a cluster that should have
-// one, and guards the keys that clusters have. It decides whether a cluster needs
-// a key and which, makes a plan that can be approved, and carries it out at most
-// once; docs/design/secretsencryption.md says what can go wrong and how each is
-// met. It never changes a key that a cluster has: EKS cannot.
+// one. It decides whether a cluster needs a key and which, makes a plan that can
+// be approved, and carries it out at most once; docs/design/secretsencryption.md
+// says what can go wrong and how each is met. It never changes a key that a
+// cluster has: EKS cannot.
 package secretsencryption
 
 import (
@@ -13,11 +13,8 @@ import (
 	"github.com/eks-steward/eks-steward/internal/ledger"
 )
 
-// The ids of what the package finds.
-const (
-	Check      = "secrets-encryption" // a plan, and what became of it
-	GuardCheck = "key-guard"          // a key that a cluster uses
-)
+// Check is the id of what the package finds: a plan, and what became of it.
+const Check = "secrets-encryption"
 
 // Mode is how far the package may go with a cluster.
 type Mode string

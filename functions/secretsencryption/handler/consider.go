@@ -241,10 +241,8 @@ func (h *Handler) leave(ctx context.Context, c fleet.ClusterID, l look, why stri
 // bury ends everything about a cluster that is gone.
 func (h *Handler) bury(ctx context.Context, c fleet.ClusterID, l look) error {
 	failures := []error{h.leave(ctx, c, l, "EKS knows the cluster no longer."), h.KeyUses.NoteKeyUse(ctx, c, "")}
-	for _, f := range l.open[c.Name] {
-		if f.Check == secretsencryption.GuardCheck {
-			failures = append(failures, h.tell(ctx, l, unused(f, "EKS knows the cluster no longer.", h.Now())))
-		}
+	for _, f := range l.doubts(c.Name) {
+		failures = append(failures, h.tell(ctx, l, unused(f, "EKS knows the cluster no longer.", h.Now())))
 	}
 	return errors.Join(failures...)
 }

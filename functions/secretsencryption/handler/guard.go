@@ -13,7 +13,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/clustercheck"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
-	"github.com/eks-steward/eks-steward/internal/secretsencryption"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
 	"github.com/eks-steward/eks-steward/internal/settings"
 )
 
@@ -46,7 +46,7 @@ func (h *Handler) guard(ctx context.Context, e *events.KMSCall) ([]slog.Attr, er
 	if err != nil {
 		return nil, err
 	}
-	cause := secretsencryption.GuardCause{Call: e.Call, Principal: e.Principal, At: e.Time}
+	call := keyguard.Call{Name: e.Call, Principal: e.Principal, At: e.Time}
 	opens := map[string]map[string][]fleet.Finding{} // by target: clusters share them
 	var failures []error
 	for _, u := range users {
@@ -59,7 +59,7 @@ func (h *Handler) guard(ctx context.Context, e *events.KMSCall) ([]slog.Attr, er
 				return nil, err
 			}
 		}
-		if err := h.guardCluster(ctx, u.Name, cause, look{target: target, conf: conf, open: opens[target.String()]}); err != nil {
+		if err := h.guardCluster(ctx, u.Name, call, look{target: target, conf: conf, open: opens[target.String()]}); err != nil {
 			failures = append(failures, fmt.Errorf("cluster %s: %w", u, err))
 		}
 	}
@@ -90,7 +90,7 @@ func (h *Handler) users(ctx context.Context, e *events.KMSCall) ([]fleet.Cluster
 
 // guardCluster reads a cluster that is said to use a key, and judges the one that
 // it does use.
-func (h *Handler) guardCluster(ctx context.Context, name string, cause secretsencryption.GuardCause, l look) error {
+func (h *Handler) guardCluster(ctx context.Context, name string, by keyguard.Call, l look) error {
 	c, err := h.Reader.Cluster(ctx, l.target, name)
 	switch {
 	case errors.Is(err, fleet.Gone):
@@ -101,69 +101,84 @@ func (h *Handler) guardCluster(ctx context.Context, name string, cause secretsen
 		return h.KeyUses.NoteKeyUse(ctx, c.ID, "") // another cluster of the same name
 	}
 	l.owner = c.Tags[l.conf.Notify.OwnerTag]
-	return h.judge(ctx, c, cause, l)
+	return h.judge(ctx, c, by, l)
 }
 
 // doubt looks again at the key of a cluster of which a finding is open.
 func (h *Handler) doubt(ctx context.Context, c fleet.Cluster, l look) error {
+	doubts := l.doubts(c.ID.Name)
+	if len(doubts) == 0 {
+		return nil
+	}
+	if c.KeyARN != "" {
+		return h.judge(ctx, c, keyguard.Call{}, l)
+	}
 	var failures []error
-	for _, f := range l.open[c.ID.Name] {
-		switch {
-		case f.Check != secretsencryption.GuardCheck:
-		case f.Resource != c.KeyARN:
-			failures = append(failures, h.tell(ctx, l, unused(f, "The cluster does not use the key.", h.Now())))
-		default:
-			failures = append(failures, h.judge(ctx, c, secretsencryption.GuardCause{}, l))
-		}
+	for _, f := range doubts {
+		failures = append(failures, h.tell(ctx, l, unused(f, "The cluster uses no customer key.", h.Now())))
 	}
 	return errors.Join(failures...)
 }
 
+// doubts are the open findings about the key of a cluster.
+func (l look) doubts(cluster string) []fleet.Finding {
+	var doubts []fleet.Finding
+	for _, f := range l.open[cluster] {
+		if f.Check == keyguard.Check {
+			doubts = append(doubts, f)
+		}
+	}
+	return doubts
+}
+
 // judge reads the key of a cluster and records how it is. Where that is allowed,
 // what was done to the key is undone, and the key read again: people hear of both.
-func (h *Handler) judge(ctx context.Context, c fleet.Cluster, cause secretsencryption.GuardCause, l look) error {
-	cause.Open = l.causeOf(c)
-	use := h.use(ctx, c, cause, l)
+func (h *Handler) judge(ctx context.Context, c fleet.Cluster, by keyguard.Call, l look) error {
+	use := h.use(ctx, c, by, l)
 	if t := use.Key.Trouble; t != nil && t.Kind == fleet.Throttled {
 		return fmt.Errorf("read its key: %w", t)
 	}
-	if err := h.tell(ctx, l, secretsencryption.Guard(use, cause, h.Now())); err != nil {
+	err := errors.Join(h.tell(ctx, l, keyguard.Judge(use, by, h.Now())), h.judgeGrant(ctx, use, by, l))
+	if err != nil {
 		return err
 	}
 	undone, err := h.undo(ctx, c, use, l)
 	if undone {
-		err = errors.Join(err, h.tell(ctx, l, secretsencryption.Guard(h.use(ctx, c, cause, l), cause, h.Now())))
+		err = errors.Join(err, h.tell(ctx, l, keyguard.Judge(h.use(ctx, c, by, l), by, h.Now())))
 	}
 	return err
 }
 
-// use reads the key of a cluster. EKS's grant is asked for when a grant was
-// touched, and as long as it is what is wrong.
-func (h *Handler) use(ctx context.Context, c fleet.Cluster, cause secretsencryption.GuardCause, l look) secretsencryption.KeyUse {
+// use reads the key of a cluster. What EKS reports of it is older than a call.
+func (h *Handler) use(ctx context.Context, c fleet.Cluster, by keyguard.Call, l look) keyguard.Use {
 	key, err := h.Reader.Key(ctx, l.target, c.KeyARN)
-	use := secretsencryption.KeyUse{Cluster: c.ID, ARN: c.KeyARN, Key: fleet.Read(key, err, h.Now())}
-	touched := cause.Call == events.RevokeGrant || cause.Call == events.RetireGrant
-	if touched || strings.HasPrefix(cause.Open, "grant-") {
-		granted, err := h.Grants.Granted(ctx, l.target, c.ID.Name, c.KeyARN)
-		use.Grant = fleet.Read(granted, err, h.Now())
+	use := keyguard.Use{Cluster: c.ID, ARN: c.KeyARN, Key: fleet.Read(key, err, h.Now())}
+	if by.Name == "" {
+		use.Reported = c.Health
 	}
 	return use
 }
 
-// causeOf is that of the open finding about the key of a cluster.
-func (l look) causeOf(c fleet.Cluster) string {
-	for _, f := range l.open[c.ID.Name] {
-		if f.Check == secretsencryption.GuardCheck && f.Resource == c.KeyARN {
-			return f.Cause
+// judgeGrant asks for EKS's grant on a key when a grant was touched, and as long
+// as it is in doubt.
+func (h *Handler) judgeGrant(ctx context.Context, use keyguard.Use, by keyguard.Call, l look) error {
+	touched, was := by.Name == events.RevokeGrant || by.Name == events.RetireGrant, ""
+	for _, f := range l.doubts(use.Cluster.Name) {
+		if f.Resource == keyguard.Grant {
+			touched, was = true, f.Cause
 		}
 	}
-	return ""
+	if !touched {
+		return nil
+	}
+	granted, err := h.Grants.Granted(ctx, l.target, use.Cluster.Name, use.ARN)
+	return h.tell(ctx, l, keyguard.JudgeGrant(use, fleet.Read(granted, err, h.Now()), by, was, h.Now()))
 }
 
 // undo makes a key work again where the configuration and the deployment allow it
 // and the kill switch is off. What it may not do stays for people, who were told.
-func (h *Handler) undo(ctx context.Context, c fleet.Cluster, use secretsencryption.KeyUse, l look) (undone bool, err error) {
-	undos := secretsencryption.Undos(use.Key.Value)
+func (h *Handler) undo(ctx context.Context, c fleet.Cluster, use keyguard.Use, l look) (undone bool, err error) {
+	undos := keyguard.Undos(use.Key.Value)
 	if !use.Key.Known() || len(undos) == 0 || config.LowestMode(l.conf.KeyGuardFor(c.ID), h.MaxKeyGuard) != config.Enforce {
 		return false, nil
 	}
@@ -172,7 +187,7 @@ func (h *Handler) undo(ctx context.Context, c fleet.Cluster, use secretsencrypti
 	}
 	for _, u := range undos {
 		do := h.Undo.Enable
-		if u == secretsencryption.CancelKeyDeletion {
+		if u == keyguard.CancelKeyDeletion {
 			do = h.Undo.CancelDeletion
 		}
 		err := do(ctx, l.target, use.Key.Value.ARN)

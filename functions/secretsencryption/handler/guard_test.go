@@ -1,13 +1,15 @@
 package handler_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
-	"github.com/eks-steward/eks-steward/internal/secretsencryption"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
+	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
 )
 
@@ -68,12 +70,40 @@ func TestFault_61_ARetiredGrantOfAnotherServiceSaysNothing(t *testing.T) {
 	}
 }
 
-func TestFault_61_APolicyThatHurtsNobodyIsANoticeUntilTheNextLook(t *testing.T) {
+func TestFault_61_APolicyThatHurtsNobodyIsANoticeThatCostsNoOtherLook(t *testing.T) {
 	b := guarded(t)
 	b.handle(t, b.kms(events.PutKeyPolicy, key))
+	before := b.world.Calls()
 	b.now = b.now.Add(24 * time.Hour)
 	b.handle(t, b.daily())
-	b.wantMoves(t, "prod key-guard opened policy-changed", "prod key-guard resolved")
+	b.wantMoves(t, "prod key-guard opened policy-changed")
+	if after := b.world.Calls(); !reflect.DeepEqual(before, after) {
+		t.Errorf("calls %v, want those of the event: clustercheck looks every day", after)
+	}
+}
+
+// report has EKS say of the cluster what is wrong with its key.
+func (b *bench) report(t *testing.T, code string) {
+	t.Helper()
+	c := plain("prod")
+	c.KeyARN, c.Health = key, []sim.Issue{{Code: code}}
+	b.world.Remove(prod)
+	if err := b.world.Add(account, region, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatEKSReportsIsOlderThanACall(t *testing.T) {
+	b := guarded(t)
+	b.hurt("Disabled")
+	b.handle(t, b.kms(events.DisableKey, key))
+	b.world.Faults().Clear()
+	b.report(t, "KmsKeyDisabled")
+	b.now = b.now.Add(24 * time.Hour)
+	b.handle(t, b.daily())
+	b.wantMoves(t, "prod key-guard opened disabled")
+	b.handle(t, b.kms(events.EnableKey, key))
+	b.wantMoves(t, "prod key-guard opened disabled", "prod key-guard resolved")
 }
 
 func TestFault_61_ARetiredGrantDoesNotTurnCriticalByWaiting(t *testing.T) {
@@ -161,8 +191,8 @@ func TestTheGuardIsOfTheCheckThatTheIncidentNames(t *testing.T) {
 	b := guarded(t)
 	b.hurt("Disabled")
 	b.handle(t, b.kms(events.DisableKey, key))
-	inc, err := b.records.Incident(t.Context(), prod.String()+"/"+secretsencryption.GuardCheck+"/"+key)
+	inc, err := b.records.Incident(t.Context(), prod.String()+"/"+keyguard.Check+"/"+keyguard.Key)
 	if err != nil || inc.Finding.Severity != fleet.Critical {
-		t.Errorf("incident %+v, %v; want it critical, with the key as its resource", inc.Finding, err)
+		t.Errorf("incident %+v, %v; want it critical, and the one that the daily look of clustercheck has too", inc.Finding, err)
 	}
 }

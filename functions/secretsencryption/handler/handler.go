@@ -1,8 +1,9 @@
 // Package handler is the secretsencryption function: it looks at the clusters
-// that an event or an open incident points to, and has package secretsencryption
-// put a key on those that need one and guard the keys that clusters use. Whatever
-// an event says, what counts is what is read; who approved what is in the ledger.
-// It lists no clusters: which need a key is found by the check encryption-state.
+// that an event or an open incident points to, has package secretsencryption put a
+// key on those that need one, and guards the keys that clusters use. Whatever an
+// event says, what counts is what is read; who approved what is in the ledger. It
+// lists no clusters: which need a key is found by the check encryption-state, and
+// key-guard finds what became of a key when no event said so.
 package handler
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
@@ -170,7 +172,8 @@ func (h *Handler) resyncLeased(ctx context.Context, conf *config.File, head even
 }
 
 // open are the open findings of a target that are this function's business, by
-// the name of the cluster.
+// the name of the cluster. What is only worth knowing of a key, clustercheck looks
+// at again every day.
 func (h *Handler) open(ctx context.Context, t fleet.Target) (map[string][]fleet.Finding, error) {
 	incidents, err := h.Ledger.OpenIncidents(ctx, t)
 	if err != nil {
@@ -178,8 +181,9 @@ func (h *Handler) open(ctx context.Context, t fleet.Target) (map[string][]fleet.
 	}
 	open := map[string][]fleet.Finding{}
 	for _, inc := range incidents {
-		switch f := inc.Finding; f.Check {
-		case encryptionState, secretsencryption.Check, secretsencryption.GuardCheck:
+		f := inc.Finding
+		doubt := f.Check == keyguard.Check && f.Severity > fleet.Info
+		if doubt || f.Check == encryptionState || f.Check == secretsencryption.Check {
 			open[f.Cluster.Name] = append(open[f.Cluster.Name], f)
 		}
 	}

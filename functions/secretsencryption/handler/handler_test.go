@@ -348,7 +348,7 @@ func TestWhatIsToldNamesTheOwnerOfTheCluster(t *testing.T) {
 	}
 	b.hurt("Disabled")
 	b.handle(t, b.kms(events.DisableKey, key))
-	inc, err := b.records.Incident(t.Context(), prod.String()+"/key-guard/"+key)
+	inc, err := b.records.Incident(t.Context(), prod.String()+"/key-guard/key")
 	if err != nil || inc.Finding.Owner != "payments" {
 		t.Errorf("the key that is hurt is of %q, want payments: %v", inc.Finding.Owner, err)
 	}
