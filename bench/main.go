@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -38,23 +39,46 @@ const (
 
 // functions are what is measured, with an environment that lets each start.
 var functions = []function{
-	{"dispatch", config.Environ(config.DispatchEnv{
-		Table: "steward", Bus: bus, ConfigBucket: "steward-configuration", ConfigKey: "steward.yaml",
-		EtcdSizeQueue: "http://127.0.0.1:1/etcdsize", NotifyQueue: "http://127.0.0.1:1/notify",
+	starting("approve", config.ApproveEnv{
+		Table: table, Queue: queue, SecretsEncryptionQueue: queue, NodegroupRolloutQueue: queue,
+		SlackSigningSecret: "steward/signing", SlackTeam: "T0123456789", SlackUsers: "U0123456789",
+	}),
+	starting("clustercheck", config.ClusterCheckEnv{Table: table, Bus: bus, Topic: topic, Queue: queue}),
+	starting("dispatch", config.DispatchEnv{
+		Table: table, Bus: bus, ConfigBucket: "steward-configuration", ConfigKey: "steward.yaml",
+		EtcdSizeQueue: queue, ClusterCheckQueue: queue, NotifyQueue: queue, SecretsEncryptionQueue: queue, NodegroupRolloutQueue: queue,
+		MaxModeSecretsEncryption: config.Enforce, MaxModeKeyGuard: config.Enforce, MaxModeNodegroupRollout: config.Enforce,
 		ConfigDefaultBucket: "cdk-assets", ConfigDefaultKey: "0123.yaml",
-	})},
-	{"etcdsize", config.Environ(config.EtcdSizeEnv{Table: "steward", Bus: bus, Topic: topic})},
-	{"notify", config.Environ(config.NotifyEnv{Table: "steward", Topic: topic, MachinesTopic: topic, SlackSecret: "steward/slack"})},
+	}),
+	starting("etcdsize", config.EtcdSizeEnv{Table: table, Bus: bus, Topic: topic}),
+	starting("nodegrouprollout", config.NodegroupRolloutEnv{Table: table, Bus: bus, Queue: queue, KillSwitch: killSwitch, MaxMode: config.Enforce}),
+	starting("notify", config.NotifyEnv{Table: table, Topic: topic, MachinesTopic: topic, SlackSecret: "steward/slack"}),
+	starting("secretsencryption", config.SecretsEncryptionEnv{
+		Table: table, Bus: bus, Queue: queue, KillSwitch: killSwitch, MaxMode: config.Enforce, MaxKeyGuard: config.Enforce,
+	}),
 }
 
 const (
-	topic = "arn:aws:sns:eu-west-1:111122223333:steward"
-	bus   = "arn:aws:events:eu-west-1:111122223333:event-bus/steward"
+	table      = "steward"
+	topic      = "arn:aws:sns:eu-west-1:111122223333:steward"
+	bus        = "arn:aws:events:eu-west-1:111122223333:event-bus/steward"
+	queue      = "http://127.0.0.1:1/queue"
+	killSwitch = "/eks-steward/kill-switch"
 )
 
+// A function is what is measured, with its environment.
 type function struct {
-	name string
-	env  map[string]string
+	name     string
+	env      map[string]string
+	complete func() error // whether it starts in that environment
+}
+
+func starting[T any](name string, env T) function {
+	all := config.Environ(env)
+	return function{name: name, env: all, complete: func() error {
+		_, err := config.LoadEnv[T](func(v string) (string, bool) { s, ok := all[v]; return s, ok })
+		return err
+	}}
 }
 
 // measure is what one function costs.
@@ -76,6 +100,7 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) error {
 	var failures []error
+	var above []string
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "function\tsize\tgzip -9\tfirst poll\tbare\tratio\tSDK clients\t")
 	for _, f := range functions {
@@ -83,6 +108,9 @@ func run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			failures = append(failures, fmt.Errorf("%s could not be measured: %w", f.name, err))
 			continue
+		}
+		if float64(m.size) > aimSize*1e6 || float64(m.zipped) > aimGzip*1e6 {
+			above = append(above, f.name)
 		}
 		fmt.Fprintf(table, "%s\t%.2f MB\t%.2f MB\t%.1f ms\t%.1f ms\t%.2fx\t%d\t\n", f.name,
 			float64(m.size)/1e6, float64(m.zipped)/1e6, milliseconds(m.poll), milliseconds(m.bare), float64(m.poll)/float64(m.bare), len(m.clients))
@@ -92,6 +120,9 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nSizes are of linux/arm64, as deployed. Times are medians of %d runs in turns on this machine (%s/%s), so only their ratio says something about Lambda.\n", runs, runtime.GOOS, runtime.GOARCH)
+	if len(above) > 0 {
+		fmt.Fprintf(out, "Above the aim in size: %s.\n", strings.Join(above, ", "))
+	}
 	return errors.Join(failures...)
 }
 
