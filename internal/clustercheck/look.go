@@ -9,6 +9,7 @@ import (
 
 	"github.com/eks-steward/eks-steward/internal/checks"
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/nodefreshness"
 )
 
 // A Look is what one cluster came to.
@@ -21,6 +22,9 @@ type Look struct {
 	// Key is the ARN of the customer key that encrypts its secrets; empty when it
 	// names none, or is gone.
 	Key fleet.Part[string]
+
+	// Releases are the newest AMI releases for its nodes where they are news.
+	Releases []fleet.AMIRelease
 
 	read    bool
 	refused []*fleet.Trouble // told for the whole target, not for each cluster
@@ -35,6 +39,10 @@ func (s *scan) look(ctx context.Context, name string) Look {
 	at, open := s.now(), s.order.Open[name]
 	snap := s.survey.Snapshot(ctx, name, fleet.Wanted{Insights: s.order.Insights, Update: cmp.Or(s.order.Update, followed(open))})
 	snap.Notices = s.order.Notices[name]
+	if newest := snap.Images.Value; len(newest) > 0 {
+		l.Releases = unseen(newest, s.order.Releases)
+		snap.Images.Value = nodefreshness.WithOlder(newest, s.order.Releases)
+	}
 	l.Key = keyOf(snap, at)
 	switch {
 	case gone(snap):
@@ -46,6 +54,11 @@ func (s *scan) look(ctx context.Context, name string) Look {
 	}
 	l.read = ctx.Err() == nil
 	return l
+}
+
+// unseen are the releases that were not seen before.
+func unseen(newest, seen []fleet.AMIRelease) []fleet.AMIRelease {
+	return slices.DeleteFunc(slices.Clone(newest), func(n fleet.AMIRelease) bool { return slices.ContainsFunc(seen, n.Equal) })
 }
 
 func gone(s fleet.Snapshot) bool {

@@ -26,6 +26,8 @@ type Order struct {
 	Open map[string][]fleet.Finding
 	// Notices are what AWS Health has announced, by cluster name.
 	Notices map[string][]fleet.Notice
+	// Releases are the AMI releases that were seen in the region before.
+	Releases []fleet.AMIRelease
 	// Rules are what the configuration says about each cluster.
 	Rules func(fleet.ClusterID) checks.Rules
 }

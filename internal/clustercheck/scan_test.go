@@ -74,6 +74,25 @@ func TestAHealthyTargetHasNothingToRecord(t *testing.T) {
 	}
 }
 
+func TestAReleaseIsNewsOnce(t *testing.T) {
+	r := surveytest.New(target, noon, "a")
+	named := r.Clusters["a"].Images.Value
+	again := slices.Clone(named)
+	again[0].Published = again[0].Published.Add(time.Hour) // AWS went away from it, and came back
+	for name, tt := range map[string]struct{ seen, news []fleet.AMIRelease }{
+		"at first":             {nil, named},
+		"not when it is known": {named, nil},
+		"when it comes again":  {again, named},
+	} {
+		o := clustercheck.Order{Target: target, Rules: rules, Releases: tt.seen}
+		clustercheck.Scan(t.Context(), r.Survey(), o, func() time.Time { return noon }, func(l clustercheck.Look) {
+			if !slices.Equal(l.Releases, tt.news) {
+				t.Errorf("%s: news %v, want %v", name, l.Releases, tt.news)
+			}
+		})
+	}
+}
+
 func TestFault_02_AClusterDeletedBetweenListAndDescribeIsGoneAlone(t *testing.T) {
 	r := surveytest.New(target, noon, "a", "b")
 	r.Clusters["a"].Cluster = fleet.Read(fleet.Cluster{}, surveytest.Trouble(fleet.Gone, "eks:DescribeCluster"), noon)

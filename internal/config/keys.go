@@ -287,7 +287,7 @@ var Keys = []Key{
 	{Path: "nodegroupRollout.alarms[]", Pattern: grammar(`^.{1,255}$`), Want: "the name of an alarm"},
 	{
 		Path: "nodegroupRollout.minReleaseAge", Longest: 90 * day, Example: "72h",
-		Doc:  "How long an AMI release has to be out before nodes get it.",
+		Doc:  "How long an AMI release has to be out before nodes get it. Where the newest is younger, nodes get the newest that is old enough, of those that were seen.",
 		Want: "a duration from 0s to 2160h",
 	},
 	{

@@ -64,14 +64,20 @@ type Alarm struct {
 	Reason string
 }
 
-// An AMIRelease is the newest image that AWS offers for a type of AMI and a minor
-// version.
+// An AMIRelease is an image that AWS offers for a type of AMI and a minor version.
 type AMIRelease struct {
-	AMIType string // such as AL2023_x86_64_STANDARD
-	Version string // Kubernetes minor
-	Release string // such as 1.36.2-20260714; a Bottlerocket release looks like 1.50.0-ea1b2c3d
+	AMIType string `json:"amiType"` // such as AL2023_x86_64_STANDARD
+	Version string `json:"version"` // Kubernetes minor
+	Release string `json:"release"` // such as 1.36.2-20260714; a Bottlerocket release looks like 1.50.0-ea1b2c3d
 	// Published is when the parameter that names it was changed last.
-	Published time.Time
+	Published time.Time `json:"published"`
+}
+
+// Equal reports whether both are the same release, published at the same time.
+func (r AMIRelease) Equal(o AMIRelease) bool {
+	same := r.Published.Equal(o.Published)
+	r.Published = o.Published
+	return same && r == o
 }
 
 // A TemplateHead says which versions a launch template has by now.

@@ -31,11 +31,19 @@ type Ledger interface {
 	OpenIncidents(ctx context.Context, t fleet.Target) ([]incident.Incident, error)
 	KeyUses
 	Notices
+	Releases
 }
 
 // KeyUses are which cluster uses which key, for those who guard the keys.
 type KeyUses interface {
 	NoteKeyUse(ctx context.Context, c fleet.ClusterID, keyARN string) error
+}
+
+// Releases are the AMI releases that were seen in a region, for those who wait
+// until one is old enough.
+type Releases interface {
+	Releases(ctx context.Context, region string) ([]fleet.AMIRelease, error)
+	NoteReleases(ctx context.Context, region string, newest []fleet.AMIRelease) error
 }
 
 // Lessor lends the right to scan a target.
@@ -167,8 +175,10 @@ func (h *Handler) inform(ctx context.Context, order *clustercheck.Order) error {
 			order.Open[f.Cluster.Name] = append(order.Open[f.Cluster.Name], f)
 		}
 	}
-	order.Notices, err = h.Ledger.Notices(ctx, order.Target)
-	if err != nil {
+	if order.Notices, err = h.Ledger.Notices(ctx, order.Target); err != nil {
+		return err
+	}
+	if order.Releases, err = h.Ledger.Releases(ctx, order.Target.Region); err != nil {
 		return err
 	}
 	order.Rules = rulesOf(conf)
@@ -179,15 +189,17 @@ func rulesOf(conf *config.File) func(fleet.ClusterID) checks.Rules {
 	return func(c fleet.ClusterID) checks.Rules { return rules.Checks(conf, c) }
 }
 
-// keep records what a cluster came to and which key it uses, and sees to what is
-// under way in it. Each
-// cluster is recorded before the next ones are read: a run that ends early loses
-// none of those behind it.
+// keep records what a cluster came to, which key it uses and which AMI releases
+// are news, and sees to what is under way in it. Each cluster is recorded before
+// the next ones are read: a run that ends early loses none of those behind it.
 func (h *Handler) keep(ctx context.Context, t fleet.Target, l clustercheck.Look) (news, unannounced int, err error) {
 	news, unannounced, err = h.Outbox.Record(ctx, l.Findings)
 	failures := []error{err}
 	if l.Key.Known() {
 		failures = append(failures, h.Ledger.NoteKeyUse(ctx, l.Cluster, l.Key.Value))
+	}
+	if len(l.Releases) > 0 {
+		failures = append(failures, h.Ledger.NoteReleases(ctx, t.Region, l.Releases))
 	}
 	for _, w := range l.Waits {
 		failures = append(failures, h.follow(ctx, t, l.Cluster, w))

@@ -126,6 +126,26 @@ func TestFault_05_ADeniedActionIsOneNoticeThatNamesIt(t *testing.T) {
 	wantOf(t, b, "", clustercheck.AccessCheck, "opened eks:ListInsights", "resolved")
 }
 
+func TestReleasesThatComeFastDoNotKeepNodesOldForever(t *testing.T) {
+	b, world := simulated(t, sim.Cluster{Name: "prod", Version: "1.35", Nodegroups: []sim.Nodegroup{
+		{Name: "workers", Version: "1.35", Release: "1.35.2-20260801", Nodes: 1},
+	}})
+	for day, release := range []string{"1.35.2-20260901", "1.35.2-20260903", "1.35.2-20260905"} {
+		if err := world.Publish(account, region, sim.Image{Version: "1.35", Release: release, Published: -24 * time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		b.handle(t, b.daily())
+		if got := len(b.of("prod", "node-freshness")); got != min(day, 1) {
+			t.Errorf("with %s, out for a day, the bus heard of %d findings, want one as soon as the release before it is three days old", release, got)
+		}
+		b.now = b.now.Add(48 * time.Hour)
+	}
+	inc, err := b.records.Incident(t.Context(), target.Cluster("prod").String()+"/node-freshness/")
+	if err != nil || !strings.Contains(inc.Finding.Reason, "1.35.2-20260903 has been out") {
+		t.Errorf("the finding is %+v, %v; want it about the newest of those that are old enough", inc.Finding, err)
+	}
+}
+
 func TestFault_25_AnUpgradeThatNoEventToldIsFollowedToItsEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -31,6 +31,7 @@ type Ledger interface {
 	settings.Accepted
 	OpenIncidents(ctx context.Context, t fleet.Target) ([]incident.Incident, error)
 	Incident(ctx context.Context, id string) (incident.Incident, error)
+	Releases(ctx context.Context, region string) ([]fleet.AMIRelease, error)
 }
 
 // Rollouts are the rollouts of the fleet.

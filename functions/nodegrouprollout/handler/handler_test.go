@@ -14,6 +14,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/rollout"
+	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
@@ -51,6 +52,31 @@ func TestFindingsOfAMorningMakeOneRolloutThatIsCarriedOut(t *testing.T) {
 	}
 	if slices.Sort(b.checked); !slices.Equal(slices.Compact(b.checked), []string{"dev", "prod"}) {
 		t.Errorf("clustercheck was sent to %q, want to see that no nodes of dev and prod are old any more", b.checked)
+	}
+}
+
+func TestAPlanGoesToTheNewestReleaseThatIsOldEnough(t *testing.T) {
+	b := newBench(t, config.Enforce, old("dev", "blue"))
+	young := sim.Image{Version: "1.34", Release: "1.34.2-20261118", Published: -24 * time.Hour}
+	if err := b.world.Publish(account, region, young); err != nil {
+		t.Fatal(err)
+	}
+	b.handle(t, b.plan())
+	b.none(t)
+	var seen []fleet.AMIRelease
+	for release, age := range map[string]int{"1.34.2-20261001": 30, "1.34.2-20261110": 8, "1.34.2-20261119": 5} {
+		seen = append(seen, fleet.AMIRelease{AMIType: "AL2023_x86_64_STANDARD", Version: "1.34", Release: release, Published: b.now.AddDate(0, 0, -age)})
+	}
+	slices.SortFunc(seen, func(a, b fleet.AMIRelease) int { return a.Published.Compare(b.Published) })
+	for i := range seen { // as clustercheck has seen them, one after the other
+		if err := b.records.NoteReleases(t.Context(), region, seen[i:i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.handle(t, b.plan())
+	p, err := b.records.RolloutProgress(t.Context(), b.active(t).ID, target.Cluster("dev"))
+	if err != nil || p.Cluster.Steps[0].To.Release != "1.34.2-20261110" {
+		t.Errorf("the plan is %+v, %v; want nodes of 1.34.2-20261110: AWS has gone back behind the one after it", p.Cluster.Steps, err)
 	}
 }
 

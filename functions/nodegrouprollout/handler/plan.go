@@ -15,6 +15,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/nodefreshness"
 	"github.com/eks-steward/eks-steward/internal/nodegrouprollout"
 	"github.com/eks-steward/eks-steward/internal/rollout"
 	"github.com/eks-steward/eks-steward/internal/rules"
@@ -143,17 +144,37 @@ func (h *Handler) stale(ctx context.Context, conf *config.File) ([]want, error) 
 func (h *Handler) read(ctx context.Context, conf *config.File, wanted []want) ([]rollout.Candidate, error) {
 	all := make([]rollout.Candidate, len(wanted))
 	errs := make([]error, len(wanted))
+	seen, err := h.releases(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
 	together(len(wanted), func(i int) {
 		w := wanted[i]
 		c := h.Surveyor.Candidate(ctx, w.target, w.name)
 		if c.Policy = h.policyFor(conf, c.ID); c.Cluster.Known() {
 			c.Policy = rules.Rollout(conf, c.Cluster.Value, h.MaxMode)
 		}
-		c.Forced = w.forced
+		c.Forced, c.Images.Value = w.forced, nodefreshness.WithOlder(c.Images.Value, seen[w.target.Region])
 		c.Usual, errs[i] = h.Rollouts.UsualDurations(ctx, c.ID)
 		all[i] = c
 	})
 	return all, errors.Join(errs...)
+}
+
+// releases are the AMI releases that clustercheck has seen, by region.
+func (h *Handler) releases(ctx context.Context, wanted []want) (map[string][]fleet.AMIRelease, error) {
+	seen := map[string][]fleet.AMIRelease{}
+	for _, w := range wanted {
+		region := w.target.Region
+		if _, read := seen[region]; read {
+			continue
+		}
+		var err error
+		if seen[region], err = h.Ledger.Releases(ctx, region); err != nil {
+			return nil, err
+		}
+	}
+	return seen, nil
 }
 
 // unread counts the clusters of which a part may be read another time.

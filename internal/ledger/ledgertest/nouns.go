@@ -47,6 +47,7 @@ var ledgerClauses = []clause{
 	{"32: of many rollouts one starts, and no change of it is lost", rolloutsRace},
 	{"a rollout of 2,000 clusters fits a record", largeFleet},
 	{"how long an update takes is learned, and forgotten after a year", usualDurations},
+	{"AMI releases are remembered region by region", amiReleases},
 }
 
 func incidentLife(t *testing.T, s ledger.Store) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -222,6 +223,33 @@ func largeFleet(t *testing.T, s ledger.Store) {
 	if !reflect.DeepEqual(got, r) {
 		t.Error("a large rollout does not come back as it was")
 	}
+}
+
+func amiReleases(t *testing.T, s ledger.Store) {
+	l, clock := ledgerAt(s)
+	release := func(name string) fleet.AMIRelease {
+		return fleet.AMIRelease{AMIType: "AL2023_x86_64_STANDARD", Version: "1.36", Release: name, Published: clock.now()}
+	}
+	want := func(region string, want ...fleet.AMIRelease) {
+		t.Helper()
+		got, err := l.Releases(t.Context(), region)
+		ok(t, err)
+		if !slices.EqualFunc(got, want, fleet.AMIRelease.Equal) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	want("eu-west-1")
+	ok(t, l.NoteReleases(t.Context(), "eu-west-1", nil))
+	want("eu-west-1")
+	older := release("1.36.2-20261101")
+	ok(t, l.NoteReleases(t.Context(), "eu-west-1", []fleet.AMIRelease{older}))
+	clock.forward(7 * 24 * time.Hour)
+	newer := release("1.36.2-20261108")
+	for range 2 {
+		ok(t, l.NoteReleases(t.Context(), "eu-west-1", []fleet.AMIRelease{newer}))
+		want("eu-west-1", older, newer)
+	}
+	want("us-east-1")
 }
 
 func usualDurations(t *testing.T, s ledger.Store) {
