@@ -80,6 +80,9 @@ func (d demo) run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
+	if err := d.settle(ctx, s); err != nil {
+		return err
+	}
 	if err := d.play(ctx, s, script); err != nil {
 		return err
 	}
@@ -91,6 +94,16 @@ func (d demo) run(ctx context.Context) error {
 		return err
 	}
 	return d.writeReport(ctx, s)
+}
+
+// settle has the story begin on a day like any other: where nobody has looked at
+// the targets before, all checks would begin with the first tick.
+func (demo) settle(ctx context.Context, s *stage) error {
+	conf, err := yamlfile.Parse("steward.yaml", demoConfig)
+	if err != nil {
+		return err
+	}
+	return s.product.Ledger.KnowTargets(ctx, conf.Targets())
 }
 
 func (d demo) openLog() (io.WriteCloser, error) {

@@ -24,6 +24,8 @@ import (
 // Ledger is what dispatch reads to find work.
 type Ledger interface {
 	WatchLists(ctx context.Context) ([]ledger.WatchList, error)
+	NewTargets(ctx context.Context, all []fleet.Target) ([]fleet.Target, error)
+	KnowTargets(ctx context.Context, all []fleet.Target) error
 	Untold(ctx context.Context) ([]incident.Incident, error)
 	Lease(ctx context.Context, name, holder string, ttl time.Duration) (*ledger.Lease, error)
 }
@@ -105,15 +107,20 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 	}
 	switch tick.Cadence {
 	case events.Hourly:
-		n, err := h.scanAll(ctx, EtcdSize, tick, conf)
+		n, err := h.scanAll(ctx, EtcdSize, tick, tick.Cadence, conf.Targets())
 		do("targets", n, err)
 	case events.Daily:
-		n, err := h.scanAll(ctx, ClusterCheck, tick, conf)
+		n, err := h.scanAll(ctx, ClusterCheck, tick, tick.Cadence, conf.Targets())
 		do("targets", n, err)
-		_, err = h.scanAll(ctx, SecretsEncryption, tick, conf)
+		if err == nil {
+			failures = append(failures, h.Ledger.KnowTargets(ctx, conf.Targets()))
+		}
+		_, err = h.scanAll(ctx, SecretsEncryption, tick, tick.Cadence, conf.Targets())
 		failures = append(failures, err, h.askForPlan(ctx, tick))
 	case events.FiveMinutes:
-		n, err := h.scanWatched(ctx, tick, conf)
+		n, err := h.welcome(ctx, tick, conf)
+		do("new_targets", n, err)
+		n, err = h.scanWatched(ctx, tick, conf)
 		do("watched_targets", n, err)
 		n, err = h.followUp(ctx)
 		do("follow_ups", n, err)
@@ -138,12 +145,30 @@ func (h *Handler) configure(ctx context.Context) (*config.File, error) {
 	return conf, errors.Join(err, recorded)
 }
 
-func (h *Handler) scanAll(ctx context.Context, function string, tick *events.Tick, conf *config.File) (int, error) {
+func (h *Handler) scanAll(ctx context.Context, function string, tick *events.Tick, c events.Cadence, targets []fleet.Target) (int, error) {
 	var scans []*events.TargetScan
-	for _, t := range conf.Targets() {
-		scans = append(scans, &events.TargetScan{Cadence: tick.Cadence, Target: t})
+	for _, t := range targets {
+		scans = append(scans, &events.TargetScan{Cadence: c, Target: t})
 	}
 	return h.send(ctx, function, tick, scans)
+}
+
+// welcome has new targets looked at, those of the first deployment among them:
+// whoever has just added one does not wait for the daily beat to hear of it.
+func (h *Handler) welcome(ctx context.Context, tick *events.Tick, conf *config.File) (int, error) {
+	fresh, err := h.Ledger.NewTargets(ctx, conf.Targets())
+	if err != nil || len(fresh) == 0 {
+		return 0, err
+	}
+	failures := []error{}
+	for function, c := range map[string]events.Cadence{EtcdSize: events.Hourly, ClusterCheck: events.Daily, SecretsEncryption: events.Daily} {
+		_, err := h.scanAll(ctx, function, tick, c, fresh)
+		failures = append(failures, err)
+	}
+	if err := errors.Join(failures...); err != nil {
+		return 0, err
+	}
+	return len(fresh), h.Ledger.KnowTargets(ctx, conf.Targets())
 }
 
 // scanWatched looks at the clusters that cannot wait an hour. A target that

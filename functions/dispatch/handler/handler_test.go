@@ -25,6 +25,7 @@ var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 // mailbox is a queue that keeps what it is sent.
 type mailbox struct {
 	messages []string
+	cadence  events.Cadence // of the last scan
 	down     error
 }
 
@@ -39,6 +40,7 @@ func (m *mailbox) Send(_ context.Context, messages ...[]byte) error {
 		}
 		switch e := e.(type) {
 		case *events.TargetScan:
+			m.cadence = e.Cadence
 			m.messages = append(m.messages, strings.TrimSpace("scan "+e.Target.String()+" "+strings.Join(e.Clusters, ",")))
 		case *events.PendingNotices:
 			m.messages = append(m.messages, "pending")
@@ -88,6 +90,9 @@ func newBench(t *testing.T) *bench {
 	b.conf.Accounts = []config.Account{{Account: "111122223333", Regions: []string{"eu-west-1", "us-east-1"}}}
 	b.finding = fleet.Finding{Check: "configuration", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}, Outcome: fleet.Pass}
 	b.use(store)
+	if err := b.records.KnowTargets(t.Context(), b.conf.Targets()); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -262,6 +267,38 @@ func TestAFiveMinuteTickWakesNotifyForADailyDigest(t *testing.T) {
 	b.now = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	b.handle(t, b.tick(events.FiveMinutes))
 	sent(t, b.notify, "pending")
+}
+
+func TestANewTargetIsLookedAtAtOnce(t *testing.T) {
+	b := newBench(t)
+	b.conf.Accounts[0].Regions = append(b.conf.Accounts[0].Regions, "ap-south-1")
+	b.checks.down = errors.New("the queue is down")
+	if _, err := b.Handle(t.Context(), b.tick(events.FiveMinutes)); err == nil {
+		t.Error("no error although the checks were not sent")
+	}
+	sent(t, b.etcdsize, "scan 111122223333/ap-south-1")
+	sent(t, b.secrets, "scan 111122223333/ap-south-1")
+	b.checks.down = nil
+	for _, want := range [][]string{{"scan 111122223333/ap-south-1"}, nil} {
+		b.now = b.now.Add(5 * time.Minute)
+		b.handle(t, b.tick(events.FiveMinutes))
+		sent(t, b.etcdsize, want...)
+		sent(t, b.checks, want...)
+		sent(t, b.secrets, want...)
+	}
+	if b.etcdsize.cadence != events.Hourly || b.checks.cadence != events.Daily || b.secrets.cadence != events.Daily {
+		t.Errorf("the looks are %s, %s and %s, want each in full", b.etcdsize.cadence, b.checks.cadence, b.secrets.cadence)
+	}
+}
+
+func TestTheDailyBeatLeavesNoTargetNew(t *testing.T) {
+	b := newBench(t)
+	b.conf.Accounts[0].Regions = append(b.conf.Accounts[0].Regions, "ap-south-1")
+	b.handle(t, b.tick(events.Daily))
+	sent(t, b.checks, "scan 111122223333/eu-west-1", "scan 111122223333/us-east-1", "scan 111122223333/ap-south-1")
+	b.handle(t, b.tick(events.FiveMinutes))
+	sent(t, b.checks)
+	sent(t, b.etcdsize)
 }
 
 func TestFollowUps(t *testing.T) {

@@ -48,6 +48,7 @@ var ledgerClauses = []clause{
 	{"a rollout of 2,000 clusters fits a record", largeFleet},
 	{"how long an update takes is learned, and forgotten after a year", usualDurations},
 	{"AMI releases are remembered region by region", amiReleases},
+	{"a target is new until it was looked at, and when it comes back", newTargets},
 }
 
 func incidentLife(t *testing.T, s ledger.Store) {

@@ -225,6 +225,29 @@ func largeFleet(t *testing.T, s ledger.Store) {
 	}
 }
 
+func newTargets(t *testing.T, s ledger.Store) {
+	l, _ := ledgerAt(s)
+	here, there := target, target
+	there.Region, there.Role = "us-east-1", "arn:aws:iam::444455556666:role/reader"
+	want := func(all []fleet.Target, want ...fleet.Target) {
+		t.Helper()
+		got, err := l.NewTargets(t.Context(), all)
+		ok(t, err)
+		if !slices.Equal(got, want) {
+			t.Errorf("new are %v, want %v", got, want)
+		}
+	}
+	want([]fleet.Target{here, there}, here, there)
+	for range 2 {
+		ok(t, l.KnowTargets(t.Context(), []fleet.Target{here}))
+		want([]fleet.Target{here, there}, there)
+	}
+	ok(t, l.KnowTargets(t.Context(), []fleet.Target{there}))
+	want([]fleet.Target{here, there}, here)
+	ok(t, l.KnowTargets(t.Context(), nil))
+	want([]fleet.Target{here}, here)
+}
+
 func amiReleases(t *testing.T, s ledger.Store) {
 	l, clock := ledgerAt(s)
 	release := func(name string) fleet.AMIRelease {

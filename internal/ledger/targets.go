@@ -1,0 +1,47 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
+)
+
+// targets is one document: which targets somebody has looked at in full, in the
+// form account/region, sorted.
+const targets = "target"
+
+// NewTargets are those of the targets that were never looked at in full.
+func (l *Ledger) NewTargets(ctx context.Context, all []fleet.Target) ([]fleet.Target, error) {
+	known, _, err := read[[]string](ctx, l, targetsKey())
+	if err != nil {
+		return nil, fmt.Errorf("read which targets are known: %w", err)
+	}
+	if known == nil {
+		return all, nil
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(t fleet.Target) bool { return slices.Contains(*known, t.String()) }), nil
+}
+
+// KnowTargets sets down that these are looked at, and no others. The same ones
+// again are not written.
+func (l *Ledger) KnowTargets(ctx context.Context, all []fleet.Target) error {
+	var names []string
+	for _, t := range all {
+		names = append(names, t.String())
+	}
+	slices.Sort(names)
+	err := revise(ctx, l, targetsKey(), unplaced, func(known *[]string) (*[]string, error) {
+		if known != nil && slices.Equal(*known, names) {
+			return known, nil
+		}
+		return &names, nil
+	})
+	if err != nil {
+		return fmt.Errorf("set down which targets are known: %w", err)
+	}
+	return nil
+}
+
+func targetsKey() Key { return Key{Partition: targets, Sort: "known"} }
