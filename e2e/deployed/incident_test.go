@@ -28,10 +28,10 @@ func incident(t *testing.T, cluster string, check func(messages int)) {
 }
 
 func TestAnIncidentOfEtcdSizeIsOpenedChangedAndResolved(t *testing.T) {
-	const cluster = "orders"
+	const cluster, about = "orders", "etcd of orders" // repeated looks of other checks see it for the first time
 	words := []string{"WARNING", "CRITICAL", "RESOLVED"}
 	incident(t, cluster, func(messages int) {
-		for channel, got := range map[string][]string{"Slack": steward.told(cluster), "SNS": steward.mailed(t, cluster)} {
+		for channel, got := range map[string][]string{"Slack": steward.told(about), "SNS": steward.mailed(t, about)} {
 			if len(got) != messages {
 				t.Fatalf("%s has %d messages after step %d, want one each: %q", channel, len(got), messages, got)
 			}
@@ -45,7 +45,7 @@ func TestAnIncidentOfEtcdSizeIsOpenedChangedAndResolved(t *testing.T) {
 			t.Fatalf("%d messages repeated, %v: want at least those of three ticks", n, err)
 		}
 		steward.drain(t)
-		if slack, mail := steward.told(cluster), steward.mailed(t, cluster); len(slack) != 3 || len(mail) != 3 {
+		if slack, mail := steward.told(about), steward.mailed(t, about); len(slack) != 3 || len(mail) != 3 {
 			t.Errorf("Slack has %d and SNS %d messages, want three each", len(slack), len(mail))
 		}
 	})
