@@ -60,17 +60,17 @@ var (
 		DetailType: []string{typeFindingOpened, typeFindingChanged, typeFindingResolved},
 	}
 	// EncryptionFindings are those of them that say that a cluster's key is not the
-	// one that it should have.
+	// one that it should have, or is not rotated.
 	EncryptionFindings = Pattern{
 		Source:     []string{Source},
 		DetailType: []string{typeFindingOpened, typeFindingChanged},
-		Detail:     &DetailPattern{Finding: &FindingPattern{Check: []string{encryptionState}}},
+		Detail:     &DetailPattern{Finding: &FindingPattern{Check: []string{EncryptionState}}},
 	}
 	// NodegroupRolloutFindings are those of them that say that nodes are old.
 	NodegroupRolloutFindings = Pattern{
 		Source:     []string{Source},
 		DetailType: []string{typeFindingOpened, typeFindingChanged},
-		Detail:     &DetailPattern{Finding: &FindingPattern{Check: []string{nodeFreshness}}},
+		Detail:     &DetailPattern{Finding: &FindingPattern{Check: []string{NodeFreshness}}},
 	}
 	// RolloutCommands are what people want of rollouts.
 	RolloutCommands = Pattern{Source: []string{Source}, DetailType: []string{typeRolloutCommand}}
@@ -92,8 +92,8 @@ var (
 
 // The ids of checks in package checks.
 const (
-	encryptionState = "encryption-state"
-	nodeFreshness   = "node-freshness"
+	EncryptionState = "encryption-state"
+	NodeFreshness   = "node-freshness"
 )
 
 // The capabilities whose plans people approve, as the plans name them.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
 // Malformed says that a message is not one of ours, or not what it claims to
@@ -34,17 +36,7 @@ func ignored(format string, args ...any) error {
 
 // quote shows a value that may be hostile: bounded, and without the characters
 // that would write to a terminal or turn a line around.
-func quote(s string) string { return strconv.Quote(clip(s, 60)) }
-
-func clip(s string, runes int) string {
-	for i := range s {
-		if runes == 0 {
-			return s[:i] + "..."
-		}
-		runes--
-	}
-	return s
-}
+func quote(s string) string { return strconv.Quote(fleet.Clip(s, 60)) }
 
 // unmarshal reads the JSON of one field and refuses it in the words of JSON, not
 // of Go. encoding/json is what makes depth bombs (10,000 levels), duplicate keys
@@ -59,13 +51,13 @@ func unmarshal(where string, raw []byte, v any) error {
 		if wrong.Field != "" {
 			where = strings.TrimPrefix(where+"."+wrong.Field, "event.")
 		}
-		return malformed(where, "is a JSON %s: want %s", clip(wrong.Value, 60), form(wrong.Type))
+		return malformed(where, "is a JSON %s: want %s", fleet.Clip(wrong.Value, 60), form(wrong.Type))
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return malformed(where, "is not JSON at byte %d: %s", syntax.Offset, clip(err.Error(), 100))
+		return malformed(where, "is not JSON at byte %d: %s", syntax.Offset, fleet.Clip(err.Error(), 100))
 	}
-	return malformed(where, "cannot be read: %s", clip(err.Error(), 100))
+	return malformed(where, "cannot be read: %s", fleet.Clip(err.Error(), 100))
 }
 
 // form is what JSON calls the values of a Go type.

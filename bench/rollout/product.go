@@ -89,8 +89,8 @@ func newProduct(s size, maxClusters, maxGroups int) (*product, error) {
 		Ledger: told{own}, FollowUps: followUps{own, passing}, Rollouts: passing,
 		Outbox: outbox.Outbox{Ledger: own, Bus: &bus{}},
 		Queues: map[string]dispatch.Queue{
-			dispatch.EtcdSize: nobody{}, dispatch.ClusterCheck: nobody{}, dispatch.SecretsEncryption: nobody{}, dispatch.Notify: nobody{},
-			dispatch.NodegroupRollout: p.inbox,
+			events.EtcdSize: nobody{}, events.ClusterCheck: nobody{}, events.SecretsEncryption: nobody{}, events.Notify: nobody{},
+			events.NodegroupRollout: p.inbox,
 		},
 		Now: w.now,
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
-	dispatch "github.com/eks-steward/eks-steward/functions/dispatch/handler"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/ledgertest"
 )
@@ -37,7 +36,7 @@ func TestAnIdleTickCostsOneReadOfTheLedgerAndNoCall(t *testing.T) {
 	if len(p.runs) != 1 || p.runs[0].reads != 1 || p.runs[0].writes != 0 || len(p.runs[0].calls) != 0 || p.runs[0].passed {
 		t.Errorf("a tick without a rollout took %+v, want one read by dispatch and nothing else", p.runs)
 	}
-	delete(p.dispatch.Queues, dispatch.NodegroupRollout)
+	delete(p.dispatch.Queues, events.NodegroupRollout)
 	if without := idle(); with != without {
 		t.Errorf("beside that read dispatch took %+v with rollouts and %+v without", with, without)
 	}

@@ -30,7 +30,7 @@ type badFile struct {
 }
 
 func (b *badFile) Error() string {
-	return fmt.Sprintf("%s has %s", b.name, plural(b.problems, "problem"))
+	return fmt.Sprintf("%s has %s", b.name, fleet.Count(b.problems, "problem"))
 }
 
 func configCommand() *cobra.Command {
@@ -71,7 +71,7 @@ The deployment also refuses a file that asks for more than it allows. With
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, plural(len(f.Targets()), "target"), plural(len(f.Overrides), "override"))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, fleet.Count(len(f.Targets()), "target"), fleet.Count(len(f.Overrides), "override"))
 			return err
 		},
 	}
@@ -272,11 +272,4 @@ func excerpt(data string, at config.Place) string {
 		}
 	}
 	return fmt.Sprintf("%5d | %s\n      | %s^\n", at.Line, config.Redact(line), string(before))
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/fleet"
-	"github.com/eks-steward/eks-steward/internal/local"
 	simslack "github.com/eks-steward/eks-steward/internal/sim/slack"
 	"github.com/eks-steward/eks-steward/testevents"
 )
@@ -138,7 +137,7 @@ func demoScript() ([]moment, error) {
 		}
 		script = append(script, beat(events.FiveMinutes, at))
 		if name, ok := calls[after]; ok {
-			call, err := testevents.Read(local.EtcdSize, name)
+			call, err := testevents.Read(events.EtcdSize, name)
 			if err != nil {
 				return nil, err
 			}

@@ -1,5 +1,6 @@
 // Command approve is the Lambda function that hears who approves of a plan, and
-// what people want of rollouts. This file only wires; what the function does is in package handler.
+// what people want of rollouts. This file only wires; what the function does is in
+// package handler.
 package main
 
 import (

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/functions/dispatch/handler"
 	"github.com/eks-steward/eks-steward/internal/bus"
 	"github.com/eks-steward/eks-steward/internal/config"
@@ -49,13 +50,13 @@ func run(ctx context.Context) error {
 	file := configstore.New(s3.NewFromConfig(cfg), env.ConfigBucket, env.ConfigKey).Default(env.ConfigDefaultBucket, env.ConfigDefaultKey)
 	queues := sqs.NewFromConfig(cfg)
 	to := map[string]handler.Queue{
-		handler.EtcdSize:          queue.New(queues, env.EtcdSizeQueue),
-		handler.ClusterCheck:      queue.New(queues, env.ClusterCheckQueue),
-		handler.SecretsEncryption: queue.New(queues, env.SecretsEncryptionQueue),
-		handler.Notify:            queue.New(queues, env.NotifyQueue),
+		events.EtcdSize:          queue.New(queues, env.EtcdSizeQueue),
+		events.ClusterCheck:      queue.New(queues, env.ClusterCheckQueue),
+		events.SecretsEncryption: queue.New(queues, env.SecretsEncryptionQueue),
+		events.Notify:            queue.New(queues, env.NotifyQueue),
 	}
 	if env.NodegroupRolloutQueue != "" {
-		to[handler.NodegroupRollout] = queue.New(queues, env.NodegroupRolloutQueue)
+		to[events.NodegroupRollout] = queue.New(queues, env.NodegroupRolloutQueue)
 	}
 	h := &handler.Handler{
 		Configuration: func(ctx context.Context) (*config.File, fleet.Finding, error) {

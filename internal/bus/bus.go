@@ -1,6 +1,6 @@
 // Package bus announces moves of incidents and of rollouts on the product's own
-// EventBridge bus. It decides nothing about what is worth announcing, and it never drops a move in
-// silence: what EventBridge did not take is named in the error.
+// EventBridge bus. It decides nothing about what is worth announcing, and it never
+// drops a move in silence: what EventBridge did not take is named in the error.
 package bus
 
 import (

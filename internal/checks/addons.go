@@ -34,7 +34,7 @@ var addons = Check{
 			found = append(found, fleet.Finding{
 				Outcome:  fleet.Pass,
 				Title:    "add-ons of " + s.ID.Name + " are healthy and up to date",
-				Reason:   fmt.Sprintf("EKS lists %s: none in trouble, and none outdated.", plural(len(s.Addons.Value), "add-on")),
+				Reason:   fmt.Sprintf("EKS lists %s: none in trouble, and none outdated.", fleet.Count(len(s.Addons.Value), "add-on")),
 				Expected: "every add-on managed by EKS, healthy and up to date",
 			})
 		}
@@ -99,7 +99,7 @@ func doubtful(s fleet.Snapshot, a fleet.Addon, f fleet.Finding) (fleet.Finding, 
 	case err != nil && offerOf(a.Name, s.Releases.Value).standard() != a.Version:
 		f.Cause = "version-unknown"
 		f.Title = fmt.Sprintf("age of add-on %s of %s is unknown", a.Name, s.ID.Name)
-		f.Reason = "Whether it is outdated cannot be told: " + sentence(err.Error())
+		f.Reason = "Whether it is outdated cannot be told: " + fleet.Sentence(err.Error())
 		f.Remedy = "Compare it by hand with what its vendor offers: aws eks describe-addon-versions --region " + s.ID.Region + " --addon-name " + a.Name + "."
 	default:
 		return fleet.Finding{}, false

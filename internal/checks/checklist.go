@@ -26,14 +26,14 @@ const (
 	StepUnknown StepState = "unknown"
 )
 
-// Checklist is the way of a cluster to the next version, in the order to go it,
-// and on until one that stays on standard support for a while. A cluster on the newest version
-// has one step, which is done.
+// Checklist is the way of a cluster to the next version, in the order to go it, and
+// on until one that stays on standard support for a while. A cluster on the newest
+// version has one step, which is done.
 func Checklist(s fleet.Snapshot, now time.Time) []Step {
 	c, err := newClimb(s, now)
 	switch {
 	case err != nil:
-		return []Step{{"Find out the cluster's version: " + sentence(err.Error()), StepUnknown}}
+		return []Step{{"Find out the cluster's version: " + fleet.Sentence(err.Error()), StepUnknown}}
 	case c.atTop():
 		return []Step{{fmt.Sprintf("Kubernetes %s is the newest version.", c.own), StepDone}}
 	}

@@ -19,8 +19,8 @@ import (
 type Check struct {
 	ID  string // such as version-support
 	Doc string // what it looks at, in one sentence
-	// Daily says that the check needs EKS's insights: without them it is not run.
-	Daily bool
+	// Insights says that the check needs those of EKS: without them it is not run.
+	Insights bool
 	// Elsewhere are resources of the check that another function judges too: that
 	// nothing is found of one here does not end its trouble.
 	Elsewhere []string
@@ -81,13 +81,14 @@ const (
 	AnyOfKeys   Requirement = "keys"         // one of those listed
 )
 
-// Evaluate runs every check, but for those that need what was not asked for. A cluster that EKS does not run in the region, and
-// one that is gone, have nothing to be held to.
+// Evaluate runs every check, but for those that need what was not asked for. A
+// cluster that EKS does not run in the region, and one that is gone, have nothing
+// to be held to.
 func Evaluate(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding {
 	var all []fleet.Finding
 	for _, c := range List {
 		found := exempt(s)
-		if found == nil && c.Daily && s.Cluster.Known() && !s.Insights.Tried() {
+		if found == nil && c.Insights && s.Cluster.Known() && !s.Insights.Tried() {
 			continue
 		}
 		if found == nil {
@@ -123,8 +124,9 @@ func exempt(s fleet.Snapshot) []fleet.Finding {
 
 // Settle returns what closes the open findings that an evaluation no longer
 // produced: a nodegroup that is gone has no trouble. A check of which there is no
-// finding was not run, and closes none. Where one could not read all, absence says nothing: an Unknown finding keeps open what is below its
-// resource, and all of its check when it names none.
+// finding was not run, and closes none. Where one could not read all, absence says
+// nothing: an Unknown finding keeps open what is below its resource, and all of its
+// check when it names none.
 func Settle(found, open []fleet.Finding, now time.Time) []fleet.Finding {
 	run := map[string]bool{}
 	for _, f := range found {

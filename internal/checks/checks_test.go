@@ -37,8 +37,8 @@ func TestACheckOfWhatChangesOnceADayIsNotRunBetween(t *testing.T) {
 	s.Insights = fleet.Part[[]fleet.Insight]{}
 	for _, c := range checks.List {
 		found := judge(c.ID, s, defaults, noon)
-		if c.Daily != (len(found) == 0) {
-			t.Errorf("%s (daily: %t) says %q without insights", c.ID, c.Daily, render(found))
+		if c.Insights != (len(found) == 0) {
+			t.Errorf("%s (daily: %t) says %q without insights", c.ID, c.Insights, render(found))
 		}
 	}
 }

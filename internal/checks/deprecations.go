@@ -38,7 +38,7 @@ func (c climb) insight(i fleet.Insight) obstacle {
 	o := obstacle{
 		kind: "insight-warning", blocks: i.Status == "ERROR",
 		what:   fmt.Sprintf("EKS insight %q is %s%s.", clip(insightName(i)), i.Status, because(i.Reason)),
-		remedy: sentence(cmp.Or(clip(i.Recommendation), fmt.Sprintf("Do what EKS insight %q asks for", clip(insightName(i))))),
+		remedy: fleet.Sentence(cmp.Or(clip(i.Recommendation), fmt.Sprintf("Do what EKS insight %q asks for", clip(insightName(i))))),
 	}
 	if o.blocks {
 		o.kind = "insight-error"
@@ -142,7 +142,7 @@ func (c climb) usage(d fleet.Deprecation) string {
 		if !c.asks(cl) {
 			asked = "last asked for " + ago(cl.Last, c.now) + ": probably fixed, EKS keeps it red for 30 days"
 		}
-		clients = append(clients, fmt.Sprintf("%s (%s in 30 days, %s)", caller(cl), plural(cl.Requests, "request"), asked))
+		clients = append(clients, fmt.Sprintf("%s (%s in 30 days, %s)", caller(cl), fleet.Count(cl.Requests, "request"), asked))
 	}
 	if len(clients) == 0 {
 		return text + "; EKS names no client"

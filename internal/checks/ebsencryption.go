@@ -200,7 +200,7 @@ func unsureVolumes(s fleet.Snapshot, g fleet.Nodegroup) (fleet.Finding, bool) {
 	_, template := s.Template(g.Template)
 	off := s.VolumesEncrypted.Known() && !s.VolumesEncrypted.Value
 	doubt := func(cause, why string, t *fleet.Trouble) (fleet.Finding, bool) {
-		f.Severity, f.Cause, f.Reason, f.Remedy = fleet.Warning, cause, sentence(why), reread(t)
+		f.Severity, f.Cause, f.Reason, f.Remedy = fleet.Warning, cause, fleet.Sentence(why), reread(t)
 		return f, true
 	}
 	switch {

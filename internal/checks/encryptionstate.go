@@ -102,7 +102,7 @@ func (r SecretsEncryption) customer(s fleet.Snapshot, f fleet.Finding) fleet.Fin
 	if r.needsMore(s) {
 		f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Warning, "unread"
 		f.Title = "whether secrets of " + s.ID.Name + " are encrypted with a wanted key is unknown"
-		f.Reason = "The configuration lists aliases or tags, and those of the cluster's key could not be read: " + sentence(s.Key.Why())
+		f.Reason = "The configuration lists aliases or tags, and those of the cluster's key could not be read: " + fleet.Sentence(s.Key.Why())
 		f.Meaning = "A wrong key would go unseen."
 		f.Remedy = reread(s.Key.Trouble)
 		return f
@@ -144,7 +144,7 @@ func rotation(s fleet.Snapshot) fleet.Finding {
 	default:
 		f.Outcome, f.Cause, f.Observed = fleet.Unknown, "unread", "not known"
 		f.Title = "whether the key of " + s.ID.Name + " is rotated is unknown"
-		f.Reason = "Its rotation could not be read: " + sentence(k.Why())
+		f.Reason = "Its rotation could not be read: " + fleet.Sentence(k.Why())
 		f.Meaning = "A rule that asks for new material every year may be broken."
 		f.Remedy = reread(k.Trouble)
 	}

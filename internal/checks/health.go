@@ -11,8 +11,8 @@ import (
 )
 
 // health passes on what EKS itself says is wrong with a cluster and with its
-// managed nodegroups. What it says of the key is for key-guard, and of
-// the add-ons for add-ons.
+// managed nodegroups. What it says of the key is for key-guard, and of the add-ons
+// for add-ons.
 var health = Check{
 	ID:  "health",
 	Doc: "What EKS reports about the health of the cluster and of its managed nodegroups.",

@@ -7,9 +7,9 @@ import (
 	"github.com/eks-steward/eks-steward/internal/keyguard"
 )
 
-// keyGuard is the daily look at the key, for what no event told. Whoever calls KMS
-// has the function secretsencryption look at once, at EKS's grant too; here only
-// EKS's own report says anything of that.
+// keyGuard looks at the key with all else, for what no event told. Whoever calls
+// KMS has the function secretsencryption look at once, at EKS's grant too; here
+// only EKS's own report says anything of that.
 var keyGuard = Check{
 	ID:        keyguard.Check,
 	Doc:       "Whether the customer key that encrypts the cluster's secrets works, and whether EKS may use it.",

@@ -107,9 +107,9 @@ func staleNodes(s fleet.Snapshot, stale, unsure []judged, now time.Time) fleet.F
 	}
 	f := fleet.Finding{
 		Outcome: fleet.Fail, Severity: stale[0].severity(now), Cause: kinds(causes), Meaning: meaningOf(causes),
-		Title:    fmt.Sprintf("%s of %s need new nodes", plural(len(stale), "nodegroup"), s.ID.Name),
+		Title:    fmt.Sprintf("%s of %s need new nodes", fleet.Count(len(stale), "nodegroup"), s.ID.Name),
 		Reason:   whyStale(stale),
-		Observed: fmt.Sprintf("%d of %s behind", len(stale), plural(len(s.Nodegroups.Value), "nodegroup")),
+		Observed: fmt.Sprintf("%d of %s behind", len(stale), fleet.Count(len(s.Nodegroups.Value), "nodegroup")),
 		Expected: "every nodegroup with new nodes, or left alone on purpose",
 		Remedy:   renewal(s, stale),
 		Facts:    eachGroup(append(slices.Clone(stale), unsure...)),
@@ -186,7 +186,7 @@ func whyStale(stale []judged) string {
 			words = append(words, fmt.Sprintf("%d %s", n, c.text))
 		}
 	}
-	return fmt.Sprintf("Of %s that need new nodes: %s.", plural(len(stale), "nodegroup"), strings.Join(words, ", "))
+	return fmt.Sprintf("Of %s that need new nodes: %s.", fleet.Count(len(stale), "nodegroup"), strings.Join(words, ", "))
 }
 
 // manyGroups is how many groups a finding names: a message has to stay readable.
@@ -281,7 +281,7 @@ func byHand(s fleet.Snapshot, j judged) string {
 // not all is known.
 func unsureNodes(s fleet.Snapshot, unsure []judged) fleet.Finding {
 	trouble := cmp.Or(s.Images.Trouble, s.TemplateHeads.Trouble)
-	why := fmt.Sprintf("of %s it is not known what their nodes could get", plural(len(unsure), "nodegroup"))
+	why := fmt.Sprintf("of %s it is not known what their nodes could get", fleet.Count(len(unsure), "nodegroup"))
 	f := unread(s, "Freshness of the nodes", why, trouble)
 	if trouble == nil {
 		f.Remedy = "The facts say what is missing. Look at it yourself: aws eks describe-nodegroup " + flags(s) + " --nodegroup-name " + unsure[0].Name + "."
@@ -305,7 +305,7 @@ func freshNodes(s fleet.Snapshot, left []judged, r nodefreshness.Rules) fleet.Fi
 	f := fleet.Finding{
 		Outcome: fleet.Pass, Title: "the nodegroups of " + s.ID.Name + " need no new nodes",
 		Reason:   fmt.Sprintf("Each that is not left alone has Kubernetes %s, and neither AWS nor its launch template has anything newer that it should get.", s.Cluster.Value.Version),
-		Observed: plural(len(s.Nodegroups.Value), "nodegroup"),
+		Observed: fleet.Count(len(s.Nodegroups.Value), "nodegroup"),
 		Expected: "the control plane's version, and the newest AMI release",
 	}
 	if r.MinReleaseAge > 0 {
@@ -321,7 +321,7 @@ func freshNodes(s fleet.Snapshot, left []judged, r nodefreshness.Rules) fleet.Fi
 // spell writes a duration of the configuration in days where it is whole ones.
 func spell(d time.Duration) string {
 	if d%(24*time.Hour) == 0 {
-		return plural(int(d/(24*time.Hour)), "day")
+		return fleet.Count(int(d/(24*time.Hour)), "day")
 	}
 	return d.String()
 }

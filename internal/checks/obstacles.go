@@ -120,7 +120,7 @@ func (c climb) stranded() []obstacle {
 		case both:
 			w.remedy = fmt.Sprintf("Update add-on %s to %s, which runs before and after: %s.", a.Name, to, updateAddon(c.s, a.Name, to))
 		case !c.s.Releases.Known():
-			w.remedy = fmt.Sprintf("Update add-on %s to a version that runs before and after; which one is not known: %s", a.Name, sentence(c.s.Releases.Why()))
+			w.remedy = fmt.Sprintf("Update add-on %s to a version that runs before and after; which one is not known: %s", a.Name, fleet.Sentence(c.s.Releases.Why()))
 		default:
 			w.kind, w.blocks = "add-on-follows", false
 			w.remedy = fmt.Sprintf("No version of add-on %s runs before and after: update it to %s right after the control plane.", a.Name, cmp.Or(to, "one for "+c.goal()))

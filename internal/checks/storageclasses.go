@@ -30,7 +30,7 @@ func storageClasses(s fleet.Snapshot) []fleet.Finding {
 		found = append(found, fleet.Finding{
 			Resource: "storageclass", Outcome: fleet.Fail, Severity: fleet.Info, Cause: "no-default",
 			Title:    s.ID.Name + " has no default storage class",
-			Reason:   fmt.Sprintf("None of %s is marked as the default one.", plural(len(s.StorageClasses.Value), "storage class")),
+			Reason:   fmt.Sprintf("None of %s is marked as the default one.", fleet.Count(len(s.StorageClasses.Value), "storage class")),
 			Meaning:  "A claim that names no class waits for ever, and its pod with it.",
 			Observed: "none", Expected: "one default class",
 			Remedy: "If claims are to name their class, nothing. Else mark one: kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true.",

@@ -13,9 +13,9 @@ import (
 // upgradeReadiness is one finding for each cluster. Its Cause lists the kinds of
 // what is in the way, so that a new kind is news and a changed number is not.
 var upgradeReadiness = Check{
-	ID:    "upgrade-readiness",
-	Daily: true,
-	Doc:   "What stands in the way of the next minor version of Kubernetes, and what to do in which order.",
+	ID:       "upgrade-readiness",
+	Insights: true,
+	Doc:      "What stands in the way of the next minor version of Kubernetes, and what to do in which order.",
 	Judge: func(s fleet.Snapshot, _ Rules, now time.Time) []fleet.Finding {
 		c, err := newClimb(s, now)
 		if err != nil {
@@ -139,7 +139,7 @@ func (c climb) judge() fleet.Finding {
 	}
 	obstacles, gaps := c.obstacles(), c.gaps()
 	if len(obstacles) > 0 {
-		f.Observed = plural(len(obstacles), "obstacle") + " on the way to " + c.goal()
+		f.Observed = fleet.Count(len(obstacles), "obstacle") + " on the way to " + c.goal()
 	}
 	blind := slices.ContainsFunc(gaps, func(g gap) bool { return g.essential })
 	blocking, words := 0, []string{}
@@ -152,7 +152,7 @@ func (c climb) judge() fleet.Finding {
 	switch {
 	case blocking > 0:
 		f.Outcome, f.Severity = fleet.Fail, c.urgency(fleet.Critical)
-		f.Title = fmt.Sprintf("%s is not ready for %s: %s", c.s.ID.Name, c.goal(), plural(blocking, "obstacle"))
+		f.Title = fmt.Sprintf("%s is not ready for %s: %s", c.s.ID.Name, c.goal(), fleet.Count(blocking, "obstacle"))
 		f.Meaning = "The upgrade is refused or breaks what runs in the cluster. " + c.deadline()
 	case blind:
 		f.Outcome, f.Severity = fleet.Unknown, fleet.Warning
@@ -162,7 +162,7 @@ func (c climb) judge() fleet.Finding {
 		f.Meaning = "Something unseen may be in the way. " + c.deadline()
 	case len(obstacles) > 0:
 		f.Outcome, f.Severity = fleet.Fail, c.urgency(fleet.Warning)
-		f.Title = fmt.Sprintf("%s can go to %s, with %s to see to first", c.s.ID.Name, c.goal(), plural(len(obstacles), "thing"))
+		f.Title = fmt.Sprintf("%s can go to %s, with %s to see to first", c.s.ID.Name, c.goal(), fleet.Count(len(obstacles), "thing"))
 		f.Meaning = "What is left undone hurts during the upgrade or at a later version. " + c.deadline()
 	default:
 		return f
@@ -222,7 +222,7 @@ func reasons(obstacles []obstacle, gaps []gap) string {
 	}
 	for _, g := range gaps {
 		if g.essential {
-			lines = append(lines, "Not known: "+g.what+": "+sentence(g.why))
+			lines = append(lines, "Not known: "+g.what+": "+fleet.Sentence(g.why))
 		}
 	}
 	return strings.Join(lines, " ")

@@ -55,7 +55,7 @@ func inStep(s fleet.Snapshot, control fleet.Version, all []population) fleet.Fin
 	f := fleet.Finding{
 		Outcome:  fleet.Pass,
 		Title:    "every node of " + s.ID.Name + " is on a version that works with its control plane",
-		Reason:   fmt.Sprintf("Nothing is newer than Kubernetes %s, and nothing is as far as %s behind.", control, plural(allowedLag(control), "minor version")),
+		Reason:   fmt.Sprintf("Nothing is newer than Kubernetes %s, and nothing is as far as %s behind.", control, fleet.Count(allowedLag(control), "minor version")),
 		Observed: "control plane " + control.String(),
 		Expected: expectedOf(control),
 	}
@@ -66,7 +66,7 @@ func inStep(s fleet.Snapshot, control fleet.Version, all []population) fleet.Fin
 }
 
 func expectedOf(control fleet.Version) string {
-	return fmt.Sprintf("at most %s, and less than %s behind", control, plural(allowedLag(control), "minor version"))
+	return fmt.Sprintf("at most %s, and less than %s behind", control, fleet.Count(allowedLag(control), "minor version"))
 }
 
 // A population is what is renewed together: a nodegroup, a pool of nodes, or
@@ -215,7 +215,7 @@ func (p population) ahead(s fleet.Snapshot, control, newest fleet.Version, f *fl
 func (p population) tooOld(s fleet.Snapshot, control, oldest fleet.Version, f *fleet.Finding) {
 	f.Outcome, f.Severity, f.Cause = fleet.Fail, fleet.Critical, "beyond-limit"
 	f.Title = fmt.Sprintf("%s of %s is too old for its control plane (%s against %s)", p.subject(), s.ID.Name, oldest, control)
-	f.Reason = fmt.Sprintf("Kubernetes %s runs there with a control plane of %s: no more than %s behind are supported.", oldest, control, plural(allowedLag(control), "minor version"))
+	f.Reason = fmt.Sprintf("Kubernetes %s runs there with a control plane of %s: no more than %s behind are supported.", oldest, control, fleet.Count(allowedLag(control), "minor version"))
 	f.Meaning = "Kubernetes does not support this: what the API server has dropped may be what is still asked for. EKS refuses the next upgrade of the control plane."
 	f.Remedy = p.renew(s, control)
 }
@@ -223,7 +223,7 @@ func (p population) tooOld(s fleet.Snapshot, control, oldest fleet.Version, f *f
 func (p population) atLimit(s fleet.Snapshot, control, oldest fleet.Version, f *fleet.Finding) {
 	f.Outcome, f.Severity, f.Cause = fleet.Fail, fleet.Warning, "at-limit"
 	f.Title = fmt.Sprintf("%s of %s must be updated before its control plane (%s against %s)", p.subject(), s.ID.Name, oldest, control)
-	f.Reason = fmt.Sprintf("Kubernetes %s runs there with a control plane of %s: %s behind is as far as it may be.", oldest, control, plural(allowedLag(control), "minor version"))
+	f.Reason = fmt.Sprintf("Kubernetes %s runs there with a control plane of %s: %s behind is as far as it may be.", oldest, control, fleet.Count(allowedLag(control), "minor version"))
 	f.Meaning = "The control plane cannot go up before this does. When EKS upgrades it by itself at the end of its support, this is left too far behind."
 	f.Remedy = p.renew(s, control)
 }
@@ -231,7 +231,7 @@ func (p population) atLimit(s fleet.Snapshot, control, oldest fleet.Version, f *
 func (p population) unreadable(s fleet.Snapshot, err error, f *fleet.Finding) {
 	f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Warning, "unreadable-version"
 	f.Title = fmt.Sprintf("the version of %s of %s is unknown", p.subject(), s.ID.Name)
-	f.Reason = "It cannot be read: " + sentence(strings.ReplaceAll(err.Error(), "\n", "; "))
+	f.Reason = "It cannot be read: " + fleet.Sentence(strings.ReplaceAll(err.Error(), "\n", "; "))
 	f.Meaning = "Whether it works with the control plane is unknown."
 	f.Remedy = "Look at it yourself: kubectl get nodes."
 	if p.origin == fleet.Managed {

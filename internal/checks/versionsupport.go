@@ -46,7 +46,7 @@ func judgeSupport(s fleet.Snapshot, r VersionSupport, now time.Time) fleet.Findi
 	c := s.Cluster.Value
 	version, err := fleet.ParseVersion(c.Version)
 	if err != nil {
-		return unknownSupport(s, "unreadable-version", "The version of the cluster cannot be read: "+sentence(err.Error()))
+		return unknownSupport(s, "unreadable-version", "The version of the cluster cannot be read: "+fleet.Sentence(err.Error()))
 	}
 	row, listed := fleet.Supported(s.Versions.Value, c.Version)
 	if !listed && !s.Versions.Known() {
@@ -219,7 +219,7 @@ func (p support) policy() string { return p.s.Cluster.Value.EffectiveSupport() }
 
 func (p support) expected() string {
 	if first := p.first(); first > 0 {
-		return fmt.Sprintf("a version with more than %s of standard support left", plural(first, "day"))
+		return fmt.Sprintf("a version with more than %s of standard support left", fleet.Count(first, "day"))
 	}
 	return "a version on standard support"
 }
@@ -356,11 +356,11 @@ func daysTo(end, now time.Time) int {
 func ends(days int) string {
 	switch {
 	case days > 0:
-		return "ends in " + plural(days, "day")
+		return "ends in " + fleet.Count(days, "day")
 	case days == 0:
 		return "ends today"
 	}
-	return "ended " + plural(-days, "day") + " ago"
+	return "ended " + fleet.Count(-days, "day") + " ago"
 }
 
 func dayOrNot(t time.Time) string {

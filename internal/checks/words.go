@@ -15,7 +15,7 @@ func unread(s fleet.Snapshot, what, why string, trouble *fleet.Trouble) fleet.Fi
 	return fleet.Finding{
 		Outcome: fleet.Unknown, Severity: fleet.Warning, Cause: "unread",
 		Title:   what + " of " + s.ID.Name + " is unknown",
-		Reason:  what + " could not be judged: " + sentence(why),
+		Reason:  what + " could not be judged: " + fleet.Sentence(why),
 		Meaning: "Trouble there would go unseen.",
 		Remedy:  reread(trouble),
 	}
@@ -52,18 +52,8 @@ func few(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // day is a date as AWS gives it.
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
-
-// sentence ends a text that came from elsewhere with one full stop.
-func sentence(s string) string { return strings.TrimRight(strings.TrimSpace(s), ".") + "." }
 
 // clip bounds what a text from elsewhere can add to a finding.
 func clip(s string) string { return fleet.Clip(s, 200) }

@@ -25,7 +25,7 @@ type refusal struct {
 func (s *scan) note(l Look) {
 	for _, t := range l.refused {
 		word := t.Action
-		if Passes(t) {
+		if t.Passes() {
 			word = string(t.Kind)
 		}
 		r, ok := s.refusals[word]
@@ -43,7 +43,7 @@ func (s *scan) note(l Look) {
 // passing remembers troubles that are worth another try, each once.
 func (s *scan) passing(t *fleet.Trouble) {
 	said := func(err error) bool { return err.Error() == t.Error() }
-	if Passes(t) && !slices.ContainsFunc(s.report.Passing, said) {
+	if t.Passes() && !slices.ContainsFunc(s.report.Passing, said) {
 		s.report.Passing = append(s.report.Passing, t)
 	}
 }
@@ -68,9 +68,9 @@ func (s *scan) access() fleet.Finding {
 	var reasons, actions []string
 	for _, w := range words {
 		r := s.refusals[w]
-		reasons = append(reasons, r.trouble.Error()+".")
+		reasons = append(reasons, fleet.Sentence(r.trouble.Error()))
 		f.Facts = append(f.Facts, fleet.Fact{Label: w, Value: whom(r.clusters)})
-		if !Passes(r.trouble) {
+		if !r.trouble.Passes() {
 			actions = append(actions, w)
 		}
 	}
@@ -86,7 +86,7 @@ func (s *scan) access() fleet.Finding {
 func (s *scan) urgency() fleet.Severity {
 	held := len(of(AccessCheck, s.order.Open[""])) > 0
 	for _, r := range s.refusals {
-		if held || !Passes(r.trouble) {
+		if held || !r.trouble.Passes() {
 			return fleet.Warning
 		}
 	}

@@ -2,7 +2,6 @@ package clustercheck
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ func (s *scan) buried(ctx context.Context, l *Look, open []fleet.Finding, at tim
 	}
 	arns, err := s.survey.Leftovers(ctx, l.Cluster.Name)
 	f := leftovers(l.Cluster, arns, err, at)
-	if f.Outcome == fleet.Unknown && !Passes(fleet.TroubleOf(err)) {
+	if f.Outcome == fleet.Unknown && !fleet.TroubleOf(err).Passes() {
 		l.refused = append(l.refused, fleet.TroubleOf(err))
 		return
 	}
@@ -49,11 +48,12 @@ func leftovers(c fleet.ClusterID, arns []string, err error, at time.Time) fleet.
 		f.Reason = "Load balancers and volumes that its controllers made carry its tags, and no controller is there any more to delete them."
 		f.Meaning = "They are paid for until somebody deletes them. A volume may hold data that nobody else has."
 		f.Observed = few(arns)
-		f.Remedy = "1. See whether anybody needs the data of the volumes, and take snapshots of those.\n2. Delete the load balancers and volumes.\nThe next daily look closes this."
+		f.Remedy = fleet.Steps("See whether anybody needs the data of the volumes, and take snapshots of those.", "Delete the load balancers and volumes.") +
+			"\nThe next daily look closes this."
 	case err != nil:
 		f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Info, "unread"
 		f.Title = "what " + c.Name + " left behind is unknown"
-		f.Reason = "It was deleted, and its load balancers and volumes could not be looked for: " + err.Error() + "."
+		f.Reason = "It was deleted, and its load balancers and volumes could not be looked for: " + fleet.Sentence(err.Error())
 		f.Meaning = "Some may be left, and paid for."
 		f.Remedy = "Nothing to do if the next daily look can read them."
 	}
@@ -88,9 +88,4 @@ func (s *scan) dying(l *Look, snap fleet.Snapshot, at time.Time) {
 		Observed: "DELETING", Expected: "gone within the hour",
 		Remedy: "See what holds it: network interfaces in its subnets, a security group in use, or a nodegroup that cannot be deleted. If it stays, ask AWS Support. The daily look goes on waiting.",
 	}}
-}
-
-// Passes reports whether a trouble may be over when the same is asked again.
-func Passes(t *fleet.Trouble) bool {
-	return !errors.Is(t, fleet.Denied) && !errors.Is(t, fleet.Unreachable) && !errors.Is(t, fleet.RegionDisabled)
 }

@@ -130,7 +130,7 @@ func shared(s fleet.Snapshot) []*fleet.Trouble {
 		}
 	}
 	for _, t := range []*fleet.Trouble{s.Nodegroups.Trouble, s.Addons.Trouble, s.Insights.Trouble, s.Subnets.Trouble, s.Key.Trouble, s.Update.Trouble, s.Templates.Trouble, s.VolumeKeys.Trouble} {
-		if t != nil && !Passes(t) {
+		if t != nil && !t.Passes() {
 			all = append(all, t)
 		}
 	}

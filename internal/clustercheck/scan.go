@@ -15,7 +15,7 @@ type Order struct {
 	Target fleet.Target
 	// Clusters narrows the scan; empty means all there are.
 	Clusters []string
-	// Insights asks for those of EKS too, which is worth it once a day.
+	// Insights asks for those of EKS too, which change once a day.
 	Insights bool
 	// Update is the id of a change of the one cluster's control plane to follow.
 	Update string

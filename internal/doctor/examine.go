@@ -133,7 +133,7 @@ func (o Order) channels(ctx context.Context) []Examination {
 // needs none.
 func trail() Examination {
 	return leftOut("CloudTrail trail", "the reader may not read trails",
-		"see for yourself that a trail of each account records management events (aws cloudtrail describe-trails); without one, eks-steward notices changes at its hourly look instead of within minutes")
+		"see for yourself that a trail of each account records management events (aws cloudtrail describe-trails); without one, eks-steward notices changes at its daily look instead of within minutes")
 }
 
 func leftOut(subject, why, remedy string) Examination {
@@ -226,7 +226,7 @@ func (p *patient) list(ctx context.Context) (names []string, open bool) {
 		return nil, false
 	}
 	p.listed = err == nil
-	p.note(judgeAction(p.target, p.who, "eks:ListClusters", "listed the clusters", count(len(names), "cluster"), err))
+	p.note(judgeAction(p.target, p.who, "eks:ListClusters", "listed the clusters", fleet.Count(len(names), "cluster"), err))
 	return names, true
 }
 
@@ -282,7 +282,7 @@ func (p *patient) describe(ctx context.Context, names []string) known {
 	if len(names) == 0 {
 		k.undescribed = nil
 	}
-	e := judgeAction(p.target, p.who, "eks:DescribeCluster", "described each cluster", "allowed for "+count(len(names), "cluster"), worst)
+	e := judgeAction(p.target, p.who, "eks:DescribeCluster", "described each cluster", "allowed for "+fleet.Count(len(names), "cluster"), worst)
 	e.Clusters = k.undescribed
 	p.note(e)
 	return k
@@ -302,7 +302,7 @@ const window = time.Hour
 func (p *patient) measure(ctx context.Context, k known, readable []string) {
 	names := k.names()
 	sizes, err := p.source.Sizes(ctx, p.target, fleet.StorageSize, orNobody(names), p.now.Add(-window), p.now)
-	p.note(judgeAction(p.target, p.who, "cloudwatch:GetMetricData", "asked for the size of etcd", "allowed for "+count(len(names), "cluster"), err))
+	p.note(judgeAction(p.target, p.who, "cloudwatch:GetMetricData", "asked for the size of etcd", "allowed for "+fleet.Count(len(names), "cluster"), err))
 	if err != nil || !p.listed {
 		return // what to mend first is noted
 	}

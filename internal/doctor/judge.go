@@ -159,7 +159,7 @@ func judgeMetric(t fleet.Target, m measured) []Examination {
 		if len(r.clusters) > 0 {
 			out = append(out, Examination{
 				Subject: "metric", Where: t.String(), Outcome: r.outcome, Tried: tried,
-				Seen: count(len(r.clusters), "cluster") + " " + r.seen, Remedy: r.remedy, Clusters: r.clusters,
+				Seen: fleet.Count(len(r.clusters), "cluster") + " " + r.seen, Remedy: r.remedy, Clusters: r.clusters,
 			})
 		}
 	}
@@ -226,7 +226,7 @@ func judgeTopic(arn string, confirmed, pending int, err error) Examination {
 		e.Outcome, e.Seen = fleet.Fail, fmt.Sprintf("nobody listens: no confirmed subscription, %d pending", pending)
 		e.Remedy = "confirm the pending ones (AWS sent a mail to each), or subscribe somebody"
 	default:
-		e.Outcome, e.Seen = fleet.Pass, fmt.Sprintf("%s confirmed, %d pending", count(confirmed, "subscription"), pending)
+		e.Outcome, e.Seen = fleet.Pass, fmt.Sprintf("%s confirmed, %d pending", fleet.Count(confirmed, "subscription"), pending)
 	}
 	return e
 }
@@ -245,11 +245,4 @@ func judgeMachines(arn string, confirmed, pending int, err error) Examination {
 // sentence is what was answered, without the words that sort it.
 func sentence(err error) string {
 	return fleet.TroubleOf(err).Err.Error()
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -82,21 +82,21 @@ func judgeOptIns(t fleet.Target, clusters []string, parts []fleet.Part[[]fleet.N
 	switch {
 	case all == 0:
 	case without == nil:
-		e.Outcome, e.Seen = fleet.Pass, count(all, "nodegroup")+" with it"
+		e.Outcome, e.Seen = fleet.Pass, fleet.Count(all, "nodegroup")+" with it"
 		out = append(out, e)
 	default:
 		e.Outcome = fleet.Fail
 		if len(without) == all {
 			e.Outcome = fleet.NotApplicable
 		}
-		e.Seen = fmt.Sprintf("%d of %s without it, which no rollout touches: %s", len(without), count(all, "nodegroup"), some(without))
+		e.Seen = fmt.Sprintf("%d of %s without it, which no rollout touches: %s", len(without), fleet.Count(all, "nodegroup"), some(without))
 		e.Remedy = "nothing, if that is wanted. To let one be renewed: aws eks tag-resource --region " + t.Region + " --resource-arn " + first.ARN +
 			" --tags " + nodefreshness.OptIn + "=" + nodefreshness.Allowed
 		out = append(out, e)
 	}
 	if unread != nil {
 		e.Outcome, e.Clusters = fleet.Unknown, unread
-		e.Seen, e.Remedy = "the nodegroups of "+count(len(unread), "cluster")+" could not be read: "+sentence(trouble), "mend that first"
+		e.Seen, e.Remedy = "the nodegroups of "+fleet.Count(len(unread), "cluster")+" could not be read: "+sentence(trouble), "mend that first"
 		out = append(out, e)
 	}
 	return out

@@ -51,7 +51,7 @@ func (s *scan) seen() string {
 func (s *scan) because() string {
 	var lines []string
 	for _, t := range s.troubles {
-		if line := sentence(t.Error()); !slices.Contains(lines, line) {
+		if line := fleet.Sentence(t.Error()); !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}

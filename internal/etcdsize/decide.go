@@ -111,13 +111,13 @@ func unseen(r Reading, rules Rules, now time.Time) fleet.Finding {
 	}
 	switch {
 	case r.Size.Trouble != "":
-		f.Reason += " CloudWatch says: " + sentence(r.Size.Trouble)
+		f.Reason += " CloudWatch says: " + fleet.Sentence(r.Size.Trouble)
 	case r.Described != nil:
 		if v, err := fleet.ParseVersion(r.Described.Version); err == nil && v.Compare(metricsFrom) < 0 {
 			f.Reason += fmt.Sprintf(" EKS publishes this metric from Kubernetes %s; the cluster runs %s.", metricsFrom, v)
 		}
 	case r.Trouble != nil:
-		f.Reason += " The cluster could not be described either: " + sentence(r.Trouble.Error())
+		f.Reason += " The cluster could not be described either: " + fleet.Sentence(r.Trouble.Error())
 	}
 	if r.NotAsked != "" {
 		f.Reason += " " + r.NotAsked
@@ -137,7 +137,7 @@ func withoutLimit(r Reading, size fleet.Point, limits fleet.Limits, held fleet.S
 	if r.Described != nil {
 		why = fmt.Sprintf("EKS does not list the database size of control-plane tier %s.", r.Described.Tier)
 	} else if r.Trouble != nil {
-		why = "The cluster could not be described: " + sentence(r.Trouble.Error())
+		why = "The cluster could not be described: " + fleet.Sentence(r.Trouble.Error())
 	}
 	f.Reason = fmt.Sprintf("%s Held against the smallest limit, %s: %s", why, gigabytes(float64(limits.Smallest())), f.Reason)
 	return f

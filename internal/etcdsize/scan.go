@@ -225,7 +225,7 @@ func (s *scan) ask(ctx context.Context, r *Reading, c fleet.Cluster) {
 	}
 	size, inUse, err := s.source.Storage(ctx, s.order.Target, c, s.now)
 	if err != nil {
-		r.NotAsked = "It could not be asked itself either: " + sentence(err.Error())
+		r.NotAsked = "It could not be asked itself either: " + fleet.Sentence(err.Error())
 		return
 	}
 	r.Size.Points, r.InUse, r.Asked = append(r.Size.Points, size.Points...), inUse, true

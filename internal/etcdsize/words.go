@@ -130,6 +130,3 @@ func words(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d min", minutes)
 }
-
-// sentence ends a text that came from elsewhere with one full stop.
-func sentence(s string) string { return strings.TrimRight(strings.TrimSpace(s), ".") + "." }

@@ -3,7 +3,6 @@ package fleet
 import (
 	"encoding"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -59,19 +58,6 @@ type Approval struct {
 type Progress struct {
 	Done  int `json:"done"`
 	Total int `json:"total"`
-}
-
-// Steps writes steps as a remedy: one in a line, with numbers where there are
-// several.
-func Steps(steps ...string) string {
-	if len(steps) == 1 {
-		return steps[0]
-	}
-	lines := make([]string, len(steps))
-	for i, step := range steps {
-		lines[i] = fmt.Sprintf("%d. %s", i+1, step)
-	}
-	return strings.Join(lines, "\n")
 }
 
 // Outcome is what a check concluded. The zero value is Unknown: what nobody

@@ -74,18 +74,6 @@ func ValidRegion(name string) error {
 	return nil
 }
 
-// Clip keeps the first runes of a text from elsewhere, which may be hostile: it
-// bounds what that adds to a message.
-func Clip(s string, runes int) string {
-	for i := range s {
-		if runes == 0 {
-			return s[:i] + "..."
-		}
-		runes--
-	}
-	return s
-}
-
 // A Cluster is what DescribeCluster says, as far as decisions need it. Values
 // that AWS may extend (Status, Tier) stay strings: an unknown one is kept and
 // never acted upon.

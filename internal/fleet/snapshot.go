@@ -48,7 +48,8 @@ type Snapshot struct {
 	// What the nodes of its nodegroups could be renewed to: the newest AMI release
 	// for each type of AMI that they have, at the control plane's version and at
 	// their own, and the heads of their launch templates. Untried when there are
-	// none. Images that AWS offers no release of are missing.
+	// none. Images that AWS offers no release of are missing; where somebody
+	// remembers older releases, they are there too.
 	Images        Part[[]AMIRelease]
 	TemplateHeads Part[[]TemplateHead]
 

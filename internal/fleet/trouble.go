@@ -41,6 +41,11 @@ func (t *Trouble) Is(target error) bool {
 	return ok && t.Kind == kind
 }
 
+// Passes reports whether the trouble may be over when the same is asked again.
+func (t *Trouble) Passes() bool {
+	return !errors.Is(t, Denied) && !errors.Is(t, Unreachable) && !errors.Is(t, RegionDisabled)
+}
+
 func (k TroubleKind) Error() string { return string(k) }
 
 // TroubleOf finds the Trouble in err, or wraps err as one of kind Failed.

@@ -49,7 +49,7 @@ func (u Use) revoked(f *fleet.Finding, reason string) {
 func (u Use) unclear(f *fleet.Finding, why string) {
 	f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Warning, "grant-unread"
 	f.Title = "whether EKS may still use the key of " + u.Cluster.Name + " is unknown"
-	f.Reason = "A grant on the key was revoked or retired, and whether it was EKS's could not be told: " + sentence(why)
+	f.Reason = "A grant on the key was revoked or retired, and whether it was EKS's could not be told: " + fleet.Sentence(clip(why))
 	f.Meaning = "If it was, secrets cannot be read after the next restart of an API server, and the cluster is lost. Most grants that are retired are those of other services, and harmless."
 	f.Observed = "grants not known"
 	f.Remedy = fleet.Steps("See whether EKS has a grant: aws kms list-grants "+u.flags()+".",

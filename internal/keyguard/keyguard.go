@@ -1,7 +1,7 @@
-// Package keyguard judges the key that encrypts a cluster's secrets: whether it works, and
-// whether EKS may use it. Two functions look, one every day and one when somebody has called
-// KMS; what they read is judged here, so that a trouble is one incident whoever saw it first. It
-// reads nothing itself.
+// Package keyguard judges the key that encrypts a cluster's secrets: whether it
+// works, and whether EKS may use it. Two functions look, one whenever it looks at
+// the cluster and one when somebody has called KMS; what they read is judged here,
+// so that a trouble is one incident whoever saw it first. It reads nothing itself.
 package keyguard
 
 import (
@@ -199,7 +199,7 @@ func (u Use) unread(f *fleet.Finding, by Call) bool {
 	}
 	f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Warning, "unread"
 	f.Title = "state of the key of " + u.Cluster.Name + " is unknown"
-	f.Reason = "The key could not be read: " + sentence(u.Key.Why())
+	f.Reason = "The key could not be read: " + fleet.Sentence(clip(u.Key.Why()))
 	f.Meaning = "A key that is disabled or about to be deleted would go unseen, and with it the cluster's secrets."
 	f.Remedy = "Look at the key yourself: aws kms describe-key " + u.flags() + "."
 	denied := u.Key.Trouble != nil && errors.Is(u.Key.Trouble, fleet.Denied)
@@ -247,9 +247,6 @@ func (u Use) working(f *fleet.Finding, by Call) {
 		f.Reason += " Somebody looked because of " + by.Name + " by " + cmp.Or(clip(by.Principal), "an unknown caller") + ": the cluster is not hurt."
 	}
 }
-
-// sentence ends a text that came from elsewhere with one full stop.
-func sentence(s string) string { return strings.TrimRight(clip(s), ". ") + "." }
 
 // clip bounds what a text from elsewhere can add to a finding.
 func clip(s string) string { return fleet.Clip(s, 400) }

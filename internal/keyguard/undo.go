@@ -2,7 +2,6 @@ package keyguard
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
@@ -59,10 +58,8 @@ func Until(at, now time.Time) string {
 		return "any moment"
 	case days == 0:
 		return "within a day"
-	case days == 1:
-		return "in 1 day"
 	}
-	return fmt.Sprintf("in %d days", days)
+	return "in " + fleet.Count(days, "day")
 }
 
 // Flags name a key to the AWS CLI by its ARN.

@@ -8,11 +8,9 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// targets is one document: which targets somebody has looked at in full, in the
-// form account/region, sorted.
 const targets = "target"
 
-// NewTargets are those of the targets that were never looked at in full.
+// NewTargets are those of the targets that nobody was sent to look at in full.
 func (l *Ledger) NewTargets(ctx context.Context, all []fleet.Target) ([]fleet.Target, error) {
 	known, _, err := read[[]string](ctx, l, targetsKey())
 	if err != nil {
@@ -24,8 +22,8 @@ func (l *Ledger) NewTargets(ctx context.Context, all []fleet.Target) ([]fleet.Ta
 	return slices.DeleteFunc(slices.Clone(all), func(t fleet.Target) bool { return slices.Contains(*known, t.String()) }), nil
 }
 
-// KnowTargets sets down that these are looked at, and no others. The same ones
-// again are not written.
+// KnowTargets sets down that somebody was sent to look at these, and at no others.
+// The same ones again are not written.
 func (l *Ledger) KnowTargets(ctx context.Context, all []fleet.Target) error {
 	var names []string
 	for _, t := range all {
@@ -44,4 +42,5 @@ func (l *Ledger) KnowTargets(ctx context.Context, all []fleet.Target) error {
 	return nil
 }
 
+// targetsKey is of one document: the targets in the form account/region, sorted.
 func targetsKey() Key { return Key{Partition: targets, Sort: "known"} }

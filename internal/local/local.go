@@ -36,19 +36,9 @@ import (
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
-// The functions.
-const (
-	Dispatch          = "dispatch"
-	EtcdSize          = dispatch.EtcdSize
-	ClusterCheck      = dispatch.ClusterCheck
-	SecretsEncryption = dispatch.SecretsEncryption
-	NodegroupRollout  = dispatch.NodegroupRollout
-	Notify            = dispatch.Notify
-)
-
 // Functions lists them, in the order in which their queues are emptied.
 func Functions() []string {
-	return []string{Dispatch, EtcdSize, ClusterCheck, SecretsEncryption, NodegroupRollout, Notify}
+	return []string{events.Dispatch, events.EtcdSize, events.ClusterCheck, events.SecretsEncryption, events.NodegroupRollout, events.Notify}
 }
 
 // Parts are what a deployment would have around the functions.
@@ -130,35 +120,35 @@ func New(p Parts) (*Product, error) {
 		return err
 	}
 	handlers := map[string]worker.Handler{
-		Dispatch: worker.Each((&dispatch.Handler{
+		events.Dispatch: worker.Each((&dispatch.Handler{
 			Configuration: product.configure,
 			Ledger:        records, FollowUps: records, Rollouts: records, Outbox: box, Now: p.Now,
 			Queues: map[string]dispatch.Queue{
-				EtcdSize: product.queues[EtcdSize], ClusterCheck: product.queues[ClusterCheck],
-				SecretsEncryption: product.queues[SecretsEncryption], NodegroupRollout: product.queues[NodegroupRollout],
-				Notify: product.queues[Notify],
+				events.EtcdSize: product.queues[events.EtcdSize], events.ClusterCheck: product.queues[events.ClusterCheck],
+				events.SecretsEncryption: product.queues[events.SecretsEncryption], events.NodegroupRollout: product.queues[events.NodegroupRollout],
+				events.Notify: product.queues[events.Notify],
 			},
 		}).Handle),
-		EtcdSize: worker.Each((&etcdsizefn.Handler{
+		events.EtcdSize: worker.Each((&etcdsizefn.Handler{
 			Source: p.Source, Ledger: records, Leases: records, Outbox: box, Alarm: alarm, Now: p.Now,
 		}).Handle),
-		ClusterCheck: worker.Each((&clustercheckfn.Handler{
+		events.ClusterCheck: worker.Each((&clustercheckfn.Handler{
 			Open: p.Open, Ledger: records, Leases: records, FollowUps: records, Outbox: box,
-			Queue: product.queues[ClusterCheck], Alarm: alarm, Now: p.Now,
+			Queue: product.queues[events.ClusterCheck], Alarm: alarm, Now: p.Now,
 		}).Handle),
-		SecretsEncryption: worker.Each((&secretsfn.Handler{
+		events.SecretsEncryption: worker.Each((&secretsfn.Handler{
 			Reader: p.Keys.Reader, Grants: p.Keys.Grants, Writer: p.Keys.Writer, Undo: p.Keys.Undo, Switch: p.Keys.Switch,
 			Ledger: records, Intents: records, Approvals: records, KeyUses: records, Leases: records, FollowUps: records,
-			Outbox: box, Queue: product.queues[SecretsEncryption], Now: p.Now,
+			Outbox: box, Queue: product.queues[events.SecretsEncryption], Now: p.Now,
 			MaxMode: p.Keys.MaxMode, MaxKeyGuard: p.Keys.MaxKeyGuard,
 		}).Handle),
-		NodegroupRollout: worker.Each((&rolloutfn.Handler{
+		events.NodegroupRollout: worker.Each((&rolloutfn.Handler{
 			Surveyor: p.Nodes.Surveyor, Writer: p.Nodes.Writer, Switch: p.Nodes.Switch,
 			Rollouts: records, Intents: records, Ledger: records, Approvals: records, Leases: records, FollowUps: records,
-			Outbox: box, Bus: bus{product, p.Hub}, Queue: product.queues[NodegroupRollout],
+			Outbox: box, Bus: bus{product, p.Hub}, Queue: product.queues[events.NodegroupRollout],
 			Hub: p.Hub, MaxMode: p.Nodes.MaxMode, Now: p.Now,
 		}).Handle),
-		Notify: (&notifyfn.Handler{
+		events.Notify: (&notifyfn.Handler{
 			Ledger: records, Slack: p.Slack, SNS: p.SNS, Machines: p.Machines, Hub: p.Hub, Now: p.Now, Sleep: p.Sleep,
 		}).Handle,
 	}

@@ -141,7 +141,7 @@ func TestFault_31_APoisonMessageEndsInTheDeadLetterQueueAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Send(local.EtcdSize, poison); err != nil {
+	if err := p.Send(events.EtcdSize, poison); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Beat(events.Hourly, start); err != nil {
@@ -264,7 +264,7 @@ func TestACreatedClusterWaitsForApprovalAndGetsItsKeyThroughTheRules(t *testing.
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Send(local.SecretsEncryption, m); err != nil {
+	if err := p.Send(events.SecretsEncryption, m); err != nil {
 		t.Fatal(err)
 	}
 	drain(t, p)

@@ -274,8 +274,5 @@ func days(d time.Duration) string {
 	if n == 0 {
 		n, unit = int(d.Hours()), "hour"
 	}
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
+	return fleet.Count(n, unit)
 }

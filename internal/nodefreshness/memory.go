@@ -13,8 +13,8 @@ const remembered = 10
 
 // Remember is what is known of the releases of a region once AWS has named the
 // newest ones; seen is what was known before, and newest has at most one of each
-// type and version. It is sorted by these. A release that AWS has gone back behind was withdrawn, and is
-// forgotten.
+// type and version. It is sorted by these. A release that AWS has gone back behind
+// was withdrawn, and is forgotten.
 func Remember(seen, newest []fleet.AMIRelease) []fleet.AMIRelease {
 	all := slices.DeleteFunc(slices.Clone(seen), func(s fleet.AMIRelease) bool {
 		return slices.ContainsFunc(newest, func(n fleet.AMIRelease) bool { return sameLine(s, n) })

@@ -37,7 +37,7 @@ func (l Links) overview() []Link {
 	return []Link{{Label: "Dashboard", URL: l.Dashboard}}
 }
 
-// Runbook is the name of the runbook that explains a check, which is that of the
+// Runbook is the name of the runbook that explains a check, which is that of a
 // function that makes its findings.
 func Runbook(check string) string {
 	switch check {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 )
@@ -262,7 +263,7 @@ func (r *round) settle(ctx context.Context, incs []incident.Incident, heard hear
 		r.report.Settled += len(settled)
 	}
 	if lost > 0 {
-		err = errors.Join(err, fmt.Errorf("%s reached nobody: %q", count(lost, "incident"), slices.Sorted(maps.Keys(unheard))))
+		err = errors.Join(err, fmt.Errorf("%s reached nobody: %q", fleet.Count(lost, "incident"), slices.Sorted(maps.Keys(unheard))))
 	}
 	return err
 }

@@ -22,14 +22,14 @@ func (m Message) Headline() string {
 	}
 	switch {
 	case m.Kind == LedgerOut:
-		return fmt.Sprintf("CRITICAL: %s while the ledger is down", count(len(m.Notices), "finding"))
+		return fmt.Sprintf("CRITICAL: %s while the ledger is down", fleet.Count(len(m.Notices), "finding"))
 	case m.Kind == Daily:
-		return fmt.Sprintf("DAILY: %s open (%s)", count(len(m.Notices), "incident"), m.tally())
+		return fmt.Sprintf("DAILY: %s open (%s)", fleet.Count(len(m.Notices), "incident"), m.tally())
 	case len(m.Notices) == 1:
 		n := m.Notices[0]
 		return n.Word() + ": " + n.Title()
 	}
-	return fmt.Sprintf("%s: %s (%s)", m.word(), count(len(m.Notices), "incident"), m.tally())
+	return fmt.Sprintf("%s: %s (%s)", m.word(), fleet.Count(len(m.Notices), "incident"), m.tally())
 }
 
 // word is how urgent a digest is: its worst severity, or that all is over.
@@ -81,7 +81,7 @@ func (g Group) Heading() string {
 	if g.Resolved {
 		word = "RESOLVED, was " + g.Severity.String()
 	}
-	return fmt.Sprintf("%s: %s of %s", word, count(len(g.Notices), "incident"), g.Check)
+	return fmt.Sprintf("%s: %s of %s", word, fleet.Count(len(g.Notices), "incident"), g.Check)
 }
 
 func severityWord(s fleet.Severity) string { return strings.ToUpper(s.String()) }
@@ -167,11 +167,4 @@ func Steps(remedy string) string {
 		return remedy
 	}
 	return step.ReplaceAllString(remedy, "\n$1. ")
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -78,7 +78,7 @@ func laneOf(s scale, r fleet.VersionSupport, y float64, clusters int) lane {
 	start, turn, end := s.x(r.Released), s.x(r.EndOfStandard), s.x(r.EndOfExtended)
 	top := y + (pitch-barHigh)/2
 	return lane{
-		Y: y + pitch/2, Version: r.Version, Clusters: quantity(clusters, "cluster"),
+		Y: y + pitch/2, Version: r.Version, Clusters: fleet.Count(clusters, "cluster"),
 		Standard: bar{start, top, turn - start, barHigh},
 		Extended: bar{turn, top, end - turn, barHigh},
 		Title: fmt.Sprintf("Kubernetes %s: standard support until %s, extended support until %s",
@@ -132,11 +132,4 @@ func byVersion(a, b string) int {
 		return strings.Compare(a, b)
 	}
 	return cmp.Or(v.Compare(w), strings.Compare(a, b))
-}
-
-func quantity(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

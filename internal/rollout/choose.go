@@ -158,8 +158,9 @@ func (m Mode) Within(bound Mode) Mode {
 	return order[max(0, min(slices.Index(order, m), slices.Index(order, bound)))]
 }
 
-// Forces reports whether an update of a group, as cluster/group, may delete pods past their budgets:
-// where the policy names the group and it has failed that often.
+// Forces reports whether an update of a group, as cluster/group, may delete pods
+// past their budgets: where the policy names the group and it has failed that
+// often.
 func (p Policy) Forces(group string, st StepState) bool {
 	return p.ForceAfter > 0 && st.Failures >= p.ForceAfter && slices.ContainsFunc(p.ForceGroups, func(pattern string) bool {
 		ok, err := path.Match(pattern, group)

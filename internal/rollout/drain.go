@@ -177,18 +177,7 @@ func some(names []string) string {
 // are is a number with its noun and verb.
 func are(n int, noun string) string {
 	if n == 1 {
-		return count(n, noun) + " is"
+		return fleet.Count(n, noun) + " is"
 	}
-	return count(n, noun) + " are"
-}
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case strings.HasSuffix(noun, "s"):
-		return fmt.Sprintf("%d %ses", n, noun)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fleet.Count(n, noun) + " are"
 }

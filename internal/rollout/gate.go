@@ -105,7 +105,7 @@ func heldUp(all []Blocker) string {
 	}
 	rest := ""
 	if n := len(all) - 1; n > 0 {
-		rest = ", and likewise " + count(n, "more pod")
+		rest = ", and likewise " + fleet.Count(n, "more pod")
 	}
 	held := "is being deleted and does not end"
 	if all[0].Budget != "" {

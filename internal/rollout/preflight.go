@@ -178,10 +178,10 @@ func (l *look) room() {
 	}
 	room, more := l.a.Room.Value, added(l.a.Group.Value)
 	if want := more * addressesPerNode; room.Addresses < want {
-		l.block("addresses", "The subnets of the group have %s free, and %s more at a time want %d.", count(room.Addresses, "address"), count(more, "node"), want)
+		l.block("addresses", "The subnets of the group have %s free, and %s more at a time want %d.", fleet.Count(room.Addresses, "address"), fleet.Count(more, "node"), want)
 	}
 	if want := more * room.EachVCPUs; room.VCPUs >= 0 && room.VCPUs < want {
-		l.block("quota", "The EC2 quota leaves %s, and %s more at a time want %d.", count(room.VCPUs, "vCPU"), count(more, "node"), want)
+		l.block("quota", "The EC2 quota leaves %s, and %s more at a time want %d.", fleet.Count(room.VCPUs, "vCPU"), fleet.Count(more, "node"), want)
 	}
 }
 

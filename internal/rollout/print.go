@@ -54,7 +54,7 @@ func (t *tally) join(u tally) {
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%s in %s with %s", count(t.groups, "nodegroup"), count(t.clusters, "cluster"), count(t.nodes, "node"))
+	return fmt.Sprintf("%s in %s with %s", fleet.Count(t.groups, "nodegroup"), fleet.Count(t.clusters, "cluster"), fleet.Count(t.nodes, "node"))
 }
 
 // Print shows a plan to the person at a terminal: each wave with its groups and

@@ -45,8 +45,8 @@ type Policy struct {
 	// NodeTime is what one node usually takes, as long as nobody has seen better.
 	NodeTime time.Duration
 	// ForceAfter is the number of failures after which an update of the groups
-	// ForceGroups (patterns of path.Match over cluster/group) deletes pods past their budgets; 0 is
-	// never.
+	// ForceGroups (patterns of path.Match over cluster/group) deletes pods past
+	// their budgets; 0 is never.
 	ForceAfter  int
 	ForceGroups []string
 }
@@ -77,7 +77,7 @@ type Candidate struct {
 	ID      fleet.ClusterID
 	Cluster fleet.Part[fleet.Cluster]
 	Groups  fleet.Part[[]fleet.Nodegroup]
-	Images  fleet.Part[[]fleet.AMIRelease]
+	Images  fleet.Part[[]fleet.AMIRelease] // as in fleet.Snapshot
 	Heads   fleet.Part[[]fleet.TemplateHead]
 	Policy  Policy
 	// Usual is how long an update of a group took before, by the group's name.

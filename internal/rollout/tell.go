@@ -49,7 +49,7 @@ func Finding(hub fleet.ClusterID, r Rollout, active []Progress, ask *fleet.Appro
 type score struct{ groups, done, failed int }
 
 func (s score) String() string {
-	text := fmt.Sprintf("%d of %s done", s.done, count(s.groups, "nodegroup"))
+	text := fmt.Sprintf("%d of %s done", s.done, fleet.Count(s.groups, "nodegroup"))
 	if s.failed > 0 {
 		text += fmt.Sprintf(", %d failed", s.failed)
 	}
@@ -100,7 +100,7 @@ func (r Rollout) running(f *fleet.Finding, ask *fleet.Approval) {
 	case len(stuck) > 0:
 		f.Severity = fleet.Warning
 		f.Cause += waitsFor
-		f.Title = fmt.Sprintf("rollout %s waits in %s", r.ID, count(len(stuck), "cluster"))
+		f.Title = fmt.Sprintf("rollout %s waits in %s", r.ID, fleet.Count(len(stuck), "cluster"))
 		f.Reason += " For about a day something has been in the way. " + strings.Join(stuck[:min(len(stuck), named)], " ")
 		f.Meaning = "The groups keep their old nodes, and later waves wait. It goes on by itself when nothing is in the way."
 		f.Remedy = fleet.Steps(
@@ -200,8 +200,8 @@ func (r Rollout) ended(f *fleet.Finding, now time.Time) {
 	}
 	took := fmt.Sprintf("It took %s, from %s to %s.", short(end.Sub(r.Started)), stamp(r.Started), stamp(end))
 	if r.State == Completed {
-		f.Title = fmt.Sprintf("rollout %s is completed: %s in %s", r.ID, r.total(), count(clusters, "cluster"))
-		f.Reason = fmt.Sprintf("%s The nodegroups had %s when it was planned.", took, count(nodes, "node"))
+		f.Title = fmt.Sprintf("rollout %s is completed: %s in %s", r.ID, r.total(), fleet.Count(clusters, "cluster"))
+		f.Reason = fmt.Sprintf("%s The nodegroups had %s when it was planned.", took, fleet.Count(nodes, "node"))
 		if len(r.Skip) > 0 {
 			f.Reason += " Left out by a person: " + some(r.Skip) + "."
 		}

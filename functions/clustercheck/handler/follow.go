@@ -18,7 +18,7 @@ type FollowUps interface {
 }
 
 // Function is what dispatch calls the function.
-const Function = "clustercheck"
+const Function = events.ClusterCheck
 
 // How soon to look again, first; after that dispatch sends a follow-up every
 // five minutes.

@@ -113,7 +113,7 @@ func (h *Handler) scanTarget(ctx context.Context, e *events.TargetScan) ([]slog.
 	default:
 		return h.scan(ctx, e.Header, order)
 	}
-	lease, err := h.Leases.Lease(ctx, "clustercheck/"+e.Target.String(), e.ID, leaseTime)
+	lease, err := h.Leases.Lease(ctx, Function+"/"+e.Target.String(), e.ID, leaseTime)
 	switch {
 	case errors.Is(err, ledger.ErrHeld):
 		return []slog.Attr{slog.String("skipped", "another run scans this target")}, nil
@@ -217,7 +217,7 @@ func (h *Handler) conclude(ctx context.Context, head events.Header, order cluste
 		if report.Listing == nil || report.Access.Outcome == fleet.Unknown {
 			news, unannounced, err = h.Outbox.Record(ctx, []fleet.Finding{report.Access})
 		}
-		if t := report.Listing; t != nil && clustercheck.Passes(t) { // of the others target-access tells, every hour
+		if t := report.Listing; t != nil && t.Passes() { // of the others target-access tells, every hour
 			err = errors.Join(err, t)
 		}
 	}

@@ -1,7 +1,8 @@
 // Package handler is the dispatch function: every beat of a schedule becomes
 // messages to the functions that do the work, one for each target or follow-up
-// that is due, and one while a rollout is under way. It also keeps what must not depend on one run: the configuration
-// in force, the outbox, and what nobody was told yet. It looks at no cluster.
+// that is due, and one while a rollout is under way. It also keeps what must not
+// depend on one run: the configuration in force, the outbox, and what nobody was
+// told yet. It looks at no cluster.
 package handler
 
 import (
@@ -60,18 +61,9 @@ type Handler struct {
 	FollowUps     FollowUps
 	Rollouts      Rollouts
 	Outbox        outbox.Outbox
-	Queues        map[string]Queue // by function; without NodegroupRollout there are no rollouts
+	Queues        map[string]Queue // by function; without nodegrouprollout there are no rollouts
 	Now           func() time.Time
 }
-
-// The functions that dispatch sends to.
-const (
-	EtcdSize          = "etcdsize"
-	ClusterCheck      = "clustercheck"
-	SecretsEncryption = "secretsencryption"
-	NodegroupRollout  = "nodegrouprollout"
-	Notify            = "notify"
-)
 
 // Handle sends what a tick makes due. Two deliveries of one tick do it once.
 func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, error) {
@@ -107,15 +99,15 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 	}
 	switch tick.Cadence {
 	case events.Hourly:
-		n, err := h.scanAll(ctx, EtcdSize, tick, tick.Cadence, conf.Targets())
+		n, err := h.scanAll(ctx, events.EtcdSize, tick, tick.Cadence, conf.Targets())
 		do("targets", n, err)
 	case events.Daily:
-		n, err := h.scanAll(ctx, ClusterCheck, tick, tick.Cadence, conf.Targets())
+		n, err := h.scanAll(ctx, events.ClusterCheck, tick, tick.Cadence, conf.Targets())
 		do("targets", n, err)
 		if err == nil {
 			failures = append(failures, h.Ledger.KnowTargets(ctx, conf.Targets()))
 		}
-		_, err = h.scanAll(ctx, SecretsEncryption, tick, tick.Cadence, conf.Targets())
+		_, err = h.scanAll(ctx, events.SecretsEncryption, tick, tick.Cadence, conf.Targets())
 		failures = append(failures, err, h.askForPlan(ctx, tick))
 	case events.FiveMinutes:
 		n, err := h.welcome(ctx, tick, conf)
@@ -161,7 +153,7 @@ func (h *Handler) welcome(ctx context.Context, tick *events.Tick, conf *config.F
 		return 0, err
 	}
 	failures := []error{}
-	for function, c := range map[string]events.Cadence{EtcdSize: events.Hourly, ClusterCheck: events.Daily, SecretsEncryption: events.Daily} {
+	for function, c := range map[string]events.Cadence{events.EtcdSize: events.Hourly, events.ClusterCheck: events.Daily, events.SecretsEncryption: events.Daily} {
 		_, err := h.scanAll(ctx, function, tick, c, fresh)
 		failures = append(failures, err)
 	}
@@ -181,7 +173,7 @@ func (h *Handler) scanWatched(ctx context.Context, tick *events.Tick, conf *conf
 			scans = append(scans, &events.TargetScan{Cadence: tick.Cadence, Target: t, Clusters: w.Clusters})
 		}
 	}
-	n, err := h.send(ctx, EtcdSize, tick, scans)
+	n, err := h.send(ctx, events.EtcdSize, tick, scans)
 	return n, errors.Join(unread, err)
 }
 
@@ -253,7 +245,7 @@ func (h *Handler) remind(ctx context.Context, tick *events.Tick, conf *config.Fi
 	if err != nil {
 		return 0, errors.Join(unread, err)
 	}
-	return len(untold), errors.Join(unread, h.Queues[Notify].Send(ctx, m))
+	return len(untold), errors.Join(unread, h.Queues[events.Notify].Send(ctx, m))
 }
 
 const (
@@ -268,7 +260,7 @@ const (
 // nodegroups are to be rolled. The function finishes the follow-up, which has the
 // id of the message.
 func (h *Handler) askForPlan(ctx context.Context, tick *events.Tick) error {
-	if h.Queues[NodegroupRollout] == nil {
+	if h.Queues[events.NodegroupRollout] == nil {
 		return nil
 	}
 	head := tick.Header
@@ -278,14 +270,14 @@ func (h *Handler) askForPlan(ctx context.Context, tick *events.Tick) error {
 		return err
 	}
 	return h.Rollouts.Schedule(ctx, ledger.FollowUp{
-		ID: head.ID, Function: NodegroupRollout, Message: m, Next: tick.Time.Add(planAfter), GiveUp: tick.Time.Add(planUntil),
+		ID: head.ID, Function: events.NodegroupRollout, Message: m, Next: tick.Time.Add(planAfter), GiveUp: tick.Time.Add(planUntil),
 	})
 }
 
 // carryOn passes the tick on while a rollout needs it. Without one, this is all
 // that rollouts cost: one read.
 func (h *Handler) carryOn(ctx context.Context, tick *events.Tick) (int, error) {
-	queue := h.Queues[NodegroupRollout]
+	queue := h.Queues[events.NodegroupRollout]
 	if queue == nil {
 		return 0, nil
 	}

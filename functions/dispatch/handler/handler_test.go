@@ -105,8 +105,8 @@ func (b *bench) use(store ledger.Store) {
 		Ledger:        b.records, FollowUps: b.records, Rollouts: b.records, Now: clock,
 		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
 		Queues: map[string]handler.Queue{
-			handler.EtcdSize: b.etcdsize, handler.ClusterCheck: b.checks, handler.SecretsEncryption: b.secrets,
-			handler.NodegroupRollout: b.rollouts, handler.Notify: b.notify,
+			events.EtcdSize: b.etcdsize, events.ClusterCheck: b.checks, events.SecretsEncryption: b.secrets,
+			events.NodegroupRollout: b.rollouts, events.Notify: b.notify,
 		},
 	}
 }
@@ -162,7 +162,7 @@ func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ledger.FollowUp{ID: "f", Function: handler.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour)}
+	f := ledger.FollowUp{ID: "f", Function: events.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour)}
 	if err := b.records.Schedule(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestALookThatIsWantedOnceIsSentUntilItIsSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ledger.FollowUp{ID: "f", Function: handler.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour), Once: true}
+	f := ledger.FollowUp{ID: "f", Function: events.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour), Once: true}
 	if err := b.records.Schedule(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestTheDailyBeatLeavesNoTargetNew(t *testing.T) {
 func TestFollowUps(t *testing.T) {
 	message := json.RawMessage(`{"version":"0","id":"f","source":"eks-steward","detail-type":"Scan Target","account":"111122223333","region":"eu-west-1","time":"2026-11-20T12:00:00Z","detail":{"schemaVersion":1,"cadence":"hourly","target":{"account":"111122223333","region":"eu-west-1"}}}`)
 	b := newBench(t)
-	f := ledger.FollowUp{ID: "f", Function: handler.EtcdSize, Message: message, Next: start.Add(-time.Minute), GiveUp: start.Add(12 * time.Minute)}
+	f := ledger.FollowUp{ID: "f", Function: events.EtcdSize, Message: message, Next: start.Add(-time.Minute), GiveUp: start.Add(12 * time.Minute)}
 	if err := b.records.Schedule(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}

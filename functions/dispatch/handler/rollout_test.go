@@ -131,7 +131,7 @@ func TestAPlanThatNobodyMakesIsGivenUpBeforeTheNextIsDue(t *testing.T) {
 func TestWithoutTheQueueOfRolloutsNothingIsReadOrAskedFor(t *testing.T) {
 	b := newBench(t)
 	b.started(t, func(*rollout.Rollout) {})
-	delete(b.Queues, handler.NodegroupRollout)
+	delete(b.Queues, events.NodegroupRollout)
 	b.Rollouts = nil // a call would panic
 	b.handle(t, b.tick(events.FiveMinutes))
 	b.now = b.now.Add(time.Hour)

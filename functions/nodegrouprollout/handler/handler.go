@@ -91,10 +91,7 @@ type Handler struct {
 }
 
 // Function is what dispatch calls the function.
-const Function = "nodegrouprollout"
-
-// nodeFreshness is the check that finds the clusters with old nodes.
-const nodeFreshness = "node-freshness"
+const Function = events.NodegroupRollout
 
 // Handle does what the event asks for: late, repeated and reordered events change
 // nothing.
@@ -106,7 +103,7 @@ func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, erro
 		}
 		return h.beat(ctx, e.Header)
 	case *events.IncidentMoved:
-		if e.Finding.Check != nodeFreshness || e.Finding.Cluster.Name == "" {
+		if e.Finding.Check != events.NodeFreshness || e.Finding.Cluster.Name == "" {
 			return skipped("no plan follows from it"), nil
 		}
 		return nil, h.planSoon(ctx)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
-	"github.com/eks-steward/eks-steward/internal/clustercheck"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
@@ -131,7 +130,7 @@ func (h *Handler) stale(ctx context.Context, conf *config.File) ([]want, error) 
 		errs[i] = err
 		for _, inc := range open {
 			c := inc.Finding.Cluster
-			if inc.Finding.Check == nodeFreshness && c.Name != "" && h.policyFor(conf, c).Mode != rollout.Report {
+			if inc.Finding.Check == events.NodeFreshness && c.Name != "" && h.policyFor(conf, c).Mode != rollout.Report {
 				found[i] = append(found[i], want{target: targets[i], name: c.Name})
 			}
 		}
@@ -189,7 +188,7 @@ func unread(all []rollout.Candidate) int {
 }
 
 func passes(t *fleet.Trouble) bool {
-	return t != nil && !errors.Is(t, fleet.Gone) && clustercheck.Passes(t)
+	return t != nil && !errors.Is(t, fleet.Gone) && t.Passes()
 }
 
 // atOnce is how many targets and clusters are read at a time. The adapter keeps to

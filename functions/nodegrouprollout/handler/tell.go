@@ -32,9 +32,6 @@ func (h *Handler) announce(ctx context.Context, n nodegrouprollout.News) error {
 	return h.Bus.PublishRollout(ctx, h.move(n))
 }
 
-// checker is the function that said that nodes were old.
-const checker = "clustercheck"
-
 // soon is when the cluster of a renewed group is looked at: what its other groups
 // come to until then is seen by the same look.
 const soon = 10 * time.Minute
@@ -55,7 +52,7 @@ func (h *Handler) lookAgain(ctx context.Context, n nodegrouprollout.News) error 
 		return fmt.Errorf("encode the look at %s: %w", n.Cluster, err)
 	}
 	return h.FollowUps.Schedule(ctx, ledger.FollowUp{
-		ID: id, Function: checker, Message: m, Next: now.Add(soon), GiveUp: now.Add(24 * time.Hour), Once: true,
+		ID: id, Function: events.ClusterCheck, Message: m, Next: now.Add(soon), GiveUp: now.Add(24 * time.Hour), Once: true,
 	})
 }
 

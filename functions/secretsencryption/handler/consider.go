@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eks-steward/eks-steward/internal/clustercheck"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
@@ -25,8 +24,8 @@ type Approvals interface {
 type look struct {
 	target fleet.Target
 	conf   *config.File
-	// open are the open findings of encryption-state and of this function, by the
-	// name of the cluster.
+	// open are the open findings of encryption-state and key-guard and of this
+	// function, by the name of the cluster.
 	open map[string][]fleet.Finding
 	// since is when somebody began to wait for the one cluster, or zero; update is
 	// the association that he waits for, or none.
@@ -69,7 +68,7 @@ func (h *Handler) consider(ctx context.Context, name string, l look) error {
 // passing is what has to be asked again. What the role may not read is told by
 // target-access, for all clusters at once.
 func passing(err error) error {
-	if !clustercheck.Passes(fleet.TroubleOf(err)) {
+	if !fleet.TroubleOf(err).Passes() {
 		return nil
 	}
 	return fmt.Errorf("read it: %w", err)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
-	"github.com/eks-steward/eks-steward/internal/clustercheck"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/keyguard"
@@ -191,7 +190,7 @@ func (h *Handler) undo(ctx context.Context, c fleet.Cluster, use keyguard.Use, l
 			do = h.Undo.CancelDeletion
 		}
 		err := do(ctx, l.target, use.Key.Value.ARN)
-		if t := fleet.TroubleOf(err); err != nil && (t.Kind == fleet.Refused || !clustercheck.Passes(t)) {
+		if t := fleet.TroubleOf(err); err != nil && (t.Kind == fleet.Refused || !t.Passes()) {
 			return undone, nil
 		}
 		if err != nil {

@@ -66,10 +66,7 @@ type Handler struct {
 }
 
 // Function is what dispatch calls the function.
-const Function = "secretsencryption"
-
-// encryptionState is the check that finds the clusters that need a key.
-const encryptionState = "encryption-state"
+const Function = events.SecretsEncryption
 
 // Handle looks at what the event points to: late, repeated and reordered events
 // change nothing.
@@ -82,7 +79,7 @@ func (h *Handler) Handle(ctx context.Context, e events.Event) ([]slog.Attr, erro
 	case *events.KMSCall:
 		return h.guard(ctx, e)
 	case *events.IncidentMoved:
-		if e.Finding.Check != encryptionState || e.Finding.Cluster.Name == "" {
+		if !wantsKey(e.Finding) || e.Finding.Cluster.Name == "" {
 			return skipped("no key follows from it"), nil
 		}
 		return h.lookAt(ctx, e.Header, e.Finding.Cluster)
@@ -171,6 +168,10 @@ func (h *Handler) resyncLeased(ctx context.Context, conf *config.File, head even
 	return h.considerEach(ctx, head, slices.Sorted(maps.Keys(open)), look{target: t, conf: conf, open: open})
 }
 
+// wantsKey reports whether a finding may be about a cluster that needs a key. One
+// about a part of that, such as the key's rotation, is not.
+func wantsKey(f fleet.Finding) bool { return f.Check == events.EncryptionState && f.Resource == "" }
+
 // open are the open findings of a target that are this function's business, by
 // the name of the cluster. What is only worth knowing of a key, clustercheck looks
 // at again every day.
@@ -183,7 +184,7 @@ func (h *Handler) open(ctx context.Context, t fleet.Target) (map[string][]fleet.
 	for _, inc := range incidents {
 		f := inc.Finding
 		doubt := f.Check == keyguard.Check && f.Severity > fleet.Info
-		if doubt || f.Check == encryptionState || f.Check == secretsencryption.Check {
+		if doubt || wantsKey(f) || f.Check == secretsencryption.Check {
 			open[f.Cluster.Name] = append(open[f.Cluster.Name], f)
 		}
 	}

@@ -354,6 +354,19 @@ func TestWhatIsToldNamesTheOwnerOfTheCluster(t *testing.T) {
 	}
 }
 
+func TestAKeyThatIsNotRotatedIsNoReasonToLook(t *testing.T) {
+	b := newBench(t, config.Approve, plain("prod"))
+	f := fleet.Finding{Check: "encryption-state", Cluster: prod, Resource: "rotation", Outcome: fleet.Fail, At: b.now}
+	if _, _, err := b.records.Observe(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	b.handle(t, &events.IncidentMoved{Header: b.head("moved"), Finding: f})
+	b.handle(t, b.daily())
+	if calls := b.world.Calls(); len(calls) > 0 {
+		t.Errorf("calls %v, want none", calls)
+	}
+}
+
 func TestInApproveAPlanWaitsForAPerson(t *testing.T) {
 	b := newBench(t, config.Approve, plain("prod"))
 	moved := &events.IncidentMoved{Header: b.head("moved"), Finding: fleet.Finding{Check: "encryption-state", Cluster: prod}}

@@ -1,6 +1,7 @@
 // Package rehearsal reads one cluster as clustercheck reads it, with what only a
-// rollout asks, and notes what AWS answered to each call on the way. It decides nothing: whether an answer
-// means that an action is missing is for others to say. It writes nothing.
+// rollout asks, and notes what AWS answered to each call on the way. It decides
+// nothing: whether an answer means that an action is missing is for others to say.
+// It writes nothing.
 package rehearsal
 
 import (
@@ -38,8 +39,9 @@ func New(hub aws.Config, now func() time.Time, options ...snapshot.Option) *Stag
 // that they may be looked for shows all the same.
 const nobody = "eks-steward-rehearsal"
 
-// Cluster reads one cluster whole, with its pods. With it come the answers to each call, by IAM
-// action: nil, or a *fleet.Trouble. An action without answers was not called.
+// Cluster reads one cluster whole, with its pods. With it come the answers to each
+// call, by IAM action: nil, or a *fleet.Trouble. An action without answers was not
+// called.
 func (s *Stage) Cluster(ctx context.Context, t fleet.Target, name string) (fleet.Snapshot, fleet.Part[[]fleet.Pod], map[string][]error) {
 	heard := &listener{answers: map[string][]error{}}
 	cfg := s.hub.Copy()
