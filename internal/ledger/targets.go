@@ -12,14 +12,17 @@ const targets = "target"
 
 // NewTargets are those of the targets that nobody was sent to look at in full.
 func (l *Ledger) NewTargets(ctx context.Context, all []fleet.Target) ([]fleet.Target, error) {
-	known, _, err := read[[]string](ctx, l, targetsKey())
+	known, _, err := read[large[[]string]](ctx, l, targetsKey())
 	if err != nil {
 		return nil, fmt.Errorf("read which targets are known: %w", err)
 	}
 	if known == nil {
 		return all, nil
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(t fleet.Target) bool { return slices.Contains(*known, t.String()) }), nil
+	return slices.DeleteFunc(slices.Clone(all), func(t fleet.Target) bool {
+		_, seen := slices.BinarySearch(known.doc, t.String())
+		return seen
+	}), nil
 }
 
 // KnowTargets sets down that somebody was sent to look at these, and at no others.
@@ -30,11 +33,11 @@ func (l *Ledger) KnowTargets(ctx context.Context, all []fleet.Target) error {
 		names = append(names, t.String())
 	}
 	slices.Sort(names)
-	err := revise(ctx, l, targetsKey(), unplaced, func(known *[]string) (*[]string, error) {
-		if known != nil && slices.Equal(*known, names) {
+	err := revise(ctx, l, targetsKey(), unplaced, func(known *large[[]string]) (*large[[]string], error) {
+		if known != nil && slices.Equal(known.doc, names) {
 			return known, nil
 		}
-		return &names, nil
+		return &large[[]string]{names}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("set down which targets are known: %w", err)

@@ -152,15 +152,17 @@ func (h *Handler) welcome(ctx context.Context, tick *events.Tick, conf *config.F
 	if err != nil || len(fresh) == 0 {
 		return 0, err
 	}
-	failures := []error{}
+	// First, so that one queue that is down does not have the others' work done over
+	// again: a first look that is lost comes with the beats like any other.
+	if err := h.Ledger.KnowTargets(ctx, conf.Targets()); err != nil {
+		return 0, err
+	}
+	var failures []error
 	for function, c := range map[string]events.Cadence{events.EtcdSize: events.Hourly, events.ClusterCheck: events.Daily, events.SecretsEncryption: events.Daily} {
 		_, err := h.scanAll(ctx, function, tick, c, fresh)
 		failures = append(failures, err)
 	}
-	if err := errors.Join(failures...); err != nil {
-		return 0, err
-	}
-	return len(fresh), h.Ledger.KnowTargets(ctx, conf.Targets())
+	return len(fresh), errors.Join(failures...)
 }
 
 // scanWatched looks at the clusters that cannot wait an hour. A target that

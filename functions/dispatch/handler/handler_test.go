@@ -279,12 +279,16 @@ func TestANewTargetIsLookedAtAtOnce(t *testing.T) {
 	sent(t, b.etcdsize, "scan 111122223333/ap-south-1")
 	sent(t, b.secrets, "scan 111122223333/ap-south-1")
 	b.checks.down = nil
-	for _, want := range [][]string{{"scan 111122223333/ap-south-1"}, nil} {
-		b.now = b.now.Add(5 * time.Minute)
-		b.handle(t, b.tick(events.FiveMinutes))
-		sent(t, b.etcdsize, want...)
-		sent(t, b.checks, want...)
-		sent(t, b.secrets, want...)
+	b.now = b.now.Add(5 * time.Minute)
+	b.handle(t, b.tick(events.FiveMinutes))
+	sent(t, b.etcdsize)
+	sent(t, b.checks)
+
+	b.conf.Accounts[0].Regions = append(b.conf.Accounts[0].Regions, "ap-south-2")
+	b.now = b.now.Add(5 * time.Minute)
+	b.handle(t, b.tick(events.FiveMinutes))
+	for _, m := range []*mailbox{b.etcdsize, b.checks, b.secrets} {
+		sent(t, m, "scan 111122223333/ap-south-2")
 	}
 	if b.etcdsize.cadence != events.Hourly || b.checks.cadence != events.Daily || b.secrets.cadence != events.Daily {
 		t.Errorf("the looks are %s, %s and %s, want each in full", b.etcdsize.cadence, b.checks.cadence, b.secrets.cadence)
