@@ -173,7 +173,9 @@ func (c judgement) newest() (fleet.AMIRelease, offer) {
 		v, err := fleet.ParseVersion(i.Version)
 		switch {
 		case err != nil || v != c.control || i.AMIType != c.g.AMIType || i.Release == "":
-		case c.r.MinReleaseAge <= 0, !i.Published.IsZero() && c.now.Sub(i.Published) >= c.r.MinReleaseAge:
+		case c.r.MinReleaseAge <= 0: // age does not matter: the first is the one that AWS names
+			return i, trusted
+		case !i.Published.IsZero() && c.now.Sub(i.Published) >= c.r.MinReleaseAge:
 			ripe = append(ripe, i)
 		case !i.Published.IsZero():
 			unripe = append(unripe, i)

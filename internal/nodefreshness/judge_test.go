@@ -120,6 +120,10 @@ func TestJudge(t *testing.T) {
 			s.k.Images.Value = append(s.k.Images.Value, fleet.AMIRelease{AMIType: al2023, Version: "1.36", Release: "1.36.2-20261020", Published: noon.Add(-30 * day)},
 				fleet.AMIRelease{AMIType: al2023, Version: "1.36", Release: "1.36.2-20261001", Published: noon.Add(-50 * day)})
 		}}, "release -> 1.36 1.36.2-20261020 template 4", ""},
+		{"where age does not matter it is the one that AWS names", []change{stale, anyAge, func(s *situation) {
+			s.k.Images.Value[0].Published = time.Time{}
+			s.k.Images.Value = append(s.k.Images.Value, fleet.AMIRelease{AMIType: al2023, Version: "1.36", Release: "1.36.2-20261020", Published: noon.Add(-30 * day)})
+		}}, "release -> 1.36 1.36.2-20261101 template 4", ""},
 		{"since when it is out is not known", []change{stale, func(s *situation) { s.k.Images.Value[0].Published = time.Time{} }}, "unknown", "not since when"},
 		{"which does not matter where age does not", []change{stale, anyAge, func(s *situation) { s.k.Images.Value[0].Published = time.Time{} }}, "release -> 1.36 1.36.2-20261101 template 4", "and there is 1.36.2-20261101."},
 		{"what has a newer release than AWS names is left with it", []change{func(s *situation) { s.g.Release = "1.36.2-20261110" }}, "", ""},

@@ -55,11 +55,18 @@ func TestReleasesAreRememberedInTheOrderInWhichTheyCome(t *testing.T) {
 
 func TestOnlyTheLastReleasesAreRemembered(t *testing.T) {
 	var seen []fleet.AMIRelease
-	for d := range 30 {
-		seen = nodefreshness.Remember(seen, []fleet.AMIRelease{out(fmt.Sprintf("1.36.2-202609%02d", d+1), 30-d)})
+	for d := range 30 { // one every ten days
+		seen = nodefreshness.Remember(seen, []fleet.AMIRelease{out(fmt.Sprintf("1.36.2-202609%02d", d+1), 10*(30-d))})
 	}
 	if len(seen) != 10 || seen[0].Release != "1.36.2-20260921" || seen[9].Release != "1.36.2-20260930" {
-		t.Errorf("remembered are %s, want the last ten", names(seen))
+		t.Errorf("remembered are %s, want those of 90 days and the one before", names(seen))
+	}
+}
+
+func TestAReleaseThatWasReplacedAtOnceIsNotGoneTo(t *testing.T) {
+	line := []fleet.AMIRelease{out("1.36.2-20261101", 20), out("1.36.2-20261109", 12), out("1.36.2-20261111", 10), out("1.36.2-20261119", 2)}
+	if got, want := names(nodefreshness.WithOlder(line[3:], line)), "1.36.2-20261119 1.36.2-20261101 1.36.2-20261111"; got != want {
+		t.Errorf("%s, want %s: what AWS replaced within three days was no good", got, want)
 	}
 }
 
@@ -85,7 +92,7 @@ func TestWhereTheNewestIsTooYoungTheOneBeforeItWillDo(t *testing.T) {
 func TestAReleaseThatWasWithdrawnIsNotGoneTo(t *testing.T) {
 	back := out("1.36.2-20261101", 1)
 	all := nodefreshness.WithOlder([]fleet.AMIRelease{back}, []fleet.AMIRelease{out("1.36.2-20261101", 19), out("1.36.2-20261108", 12)})
-	if !slices.Equal(all, []fleet.AMIRelease{back}) {
-		t.Errorf("known are %+v, want only %s: AWS has gone back to it", all, back.Release)
+	if !slices.Equal(all, []fleet.AMIRelease{out("1.36.2-20261101", 19)}) {
+		t.Errorf("known are %+v, want only %s, and as old as it is: AWS has gone back to it", all, back.Release)
 	}
 }

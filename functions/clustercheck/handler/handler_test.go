@@ -65,16 +65,24 @@ func newBench(t *testing.T, clusters ...string) *bench {
 			return nil
 		},
 	}
+	b.configure(t, func(*config.File) {})
+	return b
+}
+
+// configure puts a configuration in force.
+func (b *bench) configure(t *testing.T, edit func(*config.File)) {
+	t.Helper()
 	conf := config.Default()
 	conf.Accounts = []config.Account{{Account: account, Regions: []string{region}, Role: config.OwnCredentials}}
+	edit(conf)
 	encoded, err := config.Encode(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.records.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: "1", At: b.now, JSON: encoded}); err != nil {
+	b.now = b.now.Add(time.Nanosecond) // another version is a later one
+	if err := b.records.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: b.now.String(), At: b.now, JSON: encoded}); err != nil {
 		t.Fatal(err)
 	}
-	return b
 }
 
 // recorder is a bus that keeps what it is given.

@@ -14,6 +14,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/snapshot"
 	"github.com/eks-steward/eks-steward/internal/clustercheck"
+	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
@@ -130,18 +131,19 @@ func TestReleasesThatComeFastDoNotKeepNodesOldForever(t *testing.T) {
 	b, world := simulated(t, sim.Cluster{Name: "prod", Version: "1.35", Nodegroups: []sim.Nodegroup{
 		{Name: "workers", Version: "1.35", Release: "1.35.2-20260801", Nodes: 1},
 	}})
-	for day, release := range []string{"1.35.2-20260901", "1.35.2-20260903", "1.35.2-20260905"} {
+	b.configure(t, func(f *config.File) { f.NodegroupRollout.MinReleaseAge = 7 * 24 * time.Hour })
+	for i, release := range []string{"1.35.2-20260901", "1.35.2-20260905", "1.35.2-20260909", "1.35.2-20260913"} {
 		if err := world.Publish(account, region, sim.Image{Version: "1.35", Release: release, Published: -24 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		b.handle(t, b.daily())
-		if got := len(b.of("prod", "node-freshness")); got != min(day, 1) {
-			t.Errorf("with %s, out for a day, the bus heard of %d findings, want one as soon as the release before it is three days old", release, got)
+		if got := len(b.of("prod", "node-freshness")); got != i/2 {
+			t.Errorf("with %s, out for a day, the bus heard of %d findings, want one as soon as a release is a week old", release, got)
 		}
-		b.now = b.now.Add(48 * time.Hour)
+		b.now = b.now.Add(4 * 24 * time.Hour)
 	}
 	inc, err := b.records.Incident(t.Context(), target.Cluster("prod").String()+"/node-freshness/")
-	if err != nil || !strings.Contains(inc.Finding.Reason, "1.35.2-20260903 has been out") {
+	if err != nil || !strings.Contains(inc.Finding.Reason, "1.35.2-20260905 has been out") {
 		t.Errorf("the finding is %+v, %v; want it about the newest of those that are old enough", inc.Finding, err)
 	}
 }
