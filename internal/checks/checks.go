@@ -26,7 +26,8 @@ type Check struct {
 	Elsewhere []string
 	// Judge returns at least one finding. One without a resource is about the
 	// whole cluster; one that is about a part of it, such as a nodegroup, names it
-	// as its resource. It leaves Check, Cluster, Owner and At to Evaluate.
+	// as its resource. It leaves Check, Cluster and Owner to Evaluate, and At too
+	// unless it is about an earlier moment.
 	Judge func(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding
 }
 
@@ -95,7 +96,10 @@ func Evaluate(s fleet.Snapshot, r Rules, now time.Time) []fleet.Finding {
 			found = c.Judge(s, r, now)
 		}
 		for _, f := range found {
-			f.Check, f.Cluster, f.Owner, f.At = c.ID, s.ID, s.Cluster.Value.Tags[r.OwnerTag], now
+			f.Check, f.Cluster, f.Owner = c.ID, s.ID, s.Cluster.Value.Tags[r.OwnerTag]
+			if f.At.IsZero() {
+				f.At = now
+			}
 			all = append(all, f)
 		}
 	}

@@ -26,6 +26,9 @@ var keyGuard = Check{
 				Reason: "The cluster names no key for its secrets.",
 			}}
 		}
+		if s.Key.Tried() && s.Key.At.Before(now) {
+			now = s.Key.At // a key of several clusters is read once: meanwhile somebody may have looked again
+		}
 		found := []fleet.Finding{keyguard.Judge(use, keyguard.Call{}, now)}
 		if use.GrantReported() {
 			found = append(found, keyguard.JudgeGrant(use, fleet.Part[bool]{}, keyguard.Call{}, "", now))

@@ -23,12 +23,20 @@ func TestKeyGuard(t *testing.T) {
 			name: "EKS reports a key that the cluster does not name", want: []string{"fail critical not-found key"},
 			change: func(s *fleet.Snapshot) { none(s); reported("KmsKeyNotFound")(s) },
 		},
-		{name: "EKS reports a disabled key that KMS says is enabled", change: reported("KmsKeyDisabled"), want: []string{"fail critical disabled key"}},
-		{name: "EKS reports that its grant is gone", change: reported("KmsGrantRevoked"), want: []string{"pass info  key", "fail critical grant-revoked grant"}},
+		{name: "EKS reports a disabled key that KMS says is enabled", change: reported("KmsKeyDisabled"), want: []string{"pass info  key"}},
+		{name: "EKS reports that its grant is gone", change: reported("KmsGrantRevoked"), want: []string{"pass info  key", "fail critical grant-reported grant"}},
 		{name: "EKS reports a cluster's other troubles", change: reported("Ec2SubnetNotFound"), want: []string{"pass info  key"}},
 		{name: "FAULT 05 a cluster that cannot be described", change: func(s *fleet.Snapshot) { s.Cluster = refused[fleet.Cluster]("eks:DescribeCluster") }, want: []string{"unknown warning unread"}},
 		{name: "FAULT 10 a snapshot with nothing in it", change: func(s *fleet.Snapshot) { *s = fleet.Snapshot{ID: s.ID} }, want: []string{"unknown warning unread"}},
 	})
+}
+
+func TestAKeyThatWasReadForAnotherClusterIsJudgedAsOfThen(t *testing.T) {
+	s := healthy(noon)
+	s.Key.At = noon.Add(-5 * time.Minute)
+	if f := judge("key-guard", s, defaults, noon)[0]; !f.At.Equal(s.Key.At) {
+		t.Errorf("the finding is of %s, want the time at which the key was read, %s: a newer look counts more", f.At, s.Key.At)
+	}
 }
 
 func TestWhoReadsNoGrantsEndsNoTroubleWithThem(t *testing.T) {

@@ -6,8 +6,11 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// grantRevoked is the cause of a finding about a grant that is gone.
-const grantRevoked = "grant-revoked"
+// The causes of a finding about a grant that is gone, by how that is known.
+const (
+	grantRevoked  = "grant-revoked"  // somebody revoked one, and EKS's is not there
+	grantReported = "grant-reported" // EKS says so
+)
 
 // JudgeGrant says whether EKS may use the key of a cluster. granted is what was
 // read of its grant; untried, only EKS's own report counts. was is the cause of
@@ -23,13 +26,17 @@ func JudgeGrant(u Use, granted fleet.Part[bool], by Call, was string, now time.T
 	}
 	switch {
 	case u.GrantReported():
-		u.revoked(&f, "EKS reports that its grant on the key that encrypts the cluster's secrets was revoked.")
+		u.revoked(&f, grantReported, "EKS reports that its grant on the key that encrypts the cluster's secrets was revoked.")
 	case granted.Known() && granted.Value:
 		f.Outcome, f.Severity, f.Observed = fleet.Pass, fleet.Info, "granted"
 		f.Title = "EKS may use the key of " + u.Cluster.Name
 		f.Reason = "EKS has its grant on the key that encrypts the cluster's secrets."
-	case granted.Known() && (by.Name == "RevokeGrant" || was == grantRevoked):
-		u.revoked(&f, "EKS's grant on the key that encrypts the cluster's secrets is gone: it was revoked or retired.")
+	case was == grantReported && by.Name == "":
+		f.Outcome, f.Severity, f.Observed = fleet.Pass, fleet.Info, "no report of EKS"
+		f.Title = "EKS may use the key of " + u.Cluster.Name
+		f.Reason = "EKS no longer reports that its grant on the key was revoked."
+	case was == grantRevoked || granted.Known() && by.Name == "RevokeGrant":
+		u.revoked(&f, grantRevoked, "EKS's grant on the key that encrypts the cluster's secrets is gone: it was revoked or retired.")
 	case granted.Known():
 		u.unclear(&f, "none of the key's grants has the form that EKS is known to give its own")
 	default:
@@ -38,8 +45,8 @@ func JudgeGrant(u Use, granted fleet.Part[bool], by Call, was string, now time.T
 	return f
 }
 
-func (u Use) revoked(f *fleet.Finding, reason string) {
-	f.Cause, f.Title = grantRevoked, "EKS may no longer use the key of "+u.Cluster.Name
+func (u Use) revoked(f *fleet.Finding, cause, reason string) {
+	f.Cause, f.Title = cause, "EKS may no longer use the key of "+u.Cluster.Name
 	f.Reason, f.Meaning = reason, lost
 	f.Remedy = fleet.Steps("Open a support case at once: the grant was made by EKS, and nobody else can make it again.", save,
 		"Find out in CloudTrail who called RevokeGrant or RetireGrant, and why.")

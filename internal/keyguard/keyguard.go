@@ -28,8 +28,7 @@ type Use struct {
 	ARN     string // of the key, as the cluster names it; empty when it names none
 	Key     fleet.Part[fleet.Key]
 	// Reported is the cluster's health. EKS may be 3 hours late to see a key break
-	// or work again (EKS User Guide, Encrypt Kubernetes secrets with KMS), so a look
-	// right after a call leaves it out.
+	// or work again (EKS User Guide, Encrypt Kubernetes secrets with KMS).
 	Reported []fleet.Issue
 }
 
@@ -40,19 +39,19 @@ type Call struct {
 	At        time.Time
 }
 
-const grantReported = "KmsGrantRevoked"
+const noGrant = "KmsGrantRevoked" // by EKS's report
 
 // About reports whether an issue of a cluster's health is about its key (EKS API,
 // ClusterIssue).
 func About(i fleet.Issue) bool {
-	return slices.Contains([]string{"KmsKeyDisabled", "KmsKeyNotFound", "KmsKeyMarkedForDeletion", grantReported}, i.Code)
+	return slices.Contains([]string{"KmsKeyDisabled", "KmsKeyNotFound", "KmsKeyMarkedForDeletion", noGrant}, i.Code)
 }
 
 // Reports reports whether EKS says that something is wrong with the key.
 func (u Use) Reports() bool { return slices.ContainsFunc(u.Reported, About) }
 
 // GrantReported reports whether EKS says that its grant is gone.
-func (u Use) GrantReported() bool { return u.says(grantReported) }
+func (u Use) GrantReported() bool { return u.says(noGrant) }
 
 func (u Use) says(code string) bool {
 	return slices.ContainsFunc(u.Reported, func(i fleet.Issue) bool { return i.Code == code })
@@ -147,9 +146,12 @@ func (u Use) gone(f *fleet.Finding) bool {
 	return true
 }
 
-// reported fills in the finding of a key of which EKS says what KMS did not.
+// reported fills in the finding of a key of which EKS says what KMS did not. Of a
+// key that KMS says works it says so late: it was mended.
 func (u Use) reported(f *fleet.Finding) bool {
 	switch {
+	case Works(u.Key.Value) && !u.says("KmsKeyNotFound"):
+		return false
 	case u.says("KmsKeyNotFound"):
 		u.lost(f, "EKS reports that it cannot find the key that encrypts the cluster's secrets.")
 	case u.says("KmsKeyMarkedForDeletion"):
@@ -160,7 +162,7 @@ func (u Use) reported(f *fleet.Finding) bool {
 		return false
 	}
 	if Works(u.Key.Value) {
-		f.Reason += " KMS says that the key is enabled: if it has just been mended, EKS may take 3 hours to see it."
+		f.Reason += " KMS says that the key is enabled: EKS may look for another one."
 	}
 	return true
 }
@@ -243,6 +245,9 @@ func (u Use) working(f *fleet.Finding, by Call) {
 	f.Outcome, f.Severity = fleet.Pass, fleet.Info
 	f.Title = "the key of " + u.Cluster.Name + " works"
 	f.Reason = "KMS gives its state as " + u.Key.Value.State + ", in which it works."
+	if u.says("KmsKeyDisabled") || u.says("KmsKeyMarkedForDeletion") {
+		f.Reason += " EKS still reports otherwise, and may take 3 hours to see it."
+	}
 	if by.Name != "" {
 		f.Reason += " Somebody looked because of " + by.Name + " by " + cmp.Or(clip(by.Principal), "an unknown caller") + ": the cluster is not hurt."
 	}

@@ -95,7 +95,8 @@ func TestJudge(t *testing.T) {
 		}, "unknown warning unread"},
 
 		{"EKS reports a disabled key", "", reported("KmsKeyDisabled", trouble(fleet.Denied)), "fail critical disabled"},
-		{"EKS reports a disabled key that KMS says is enabled", "", reported("KmsKeyDisabled", same), "fail critical disabled"},
+		{"EKS reports a disabled key that KMS says is enabled", "", reported("KmsKeyDisabled", same), "pass info "},
+		{"EKS does not find a key that KMS says is enabled", "", reported("KmsKeyNotFound", same), "fail critical not-found"},
 		{"what KMS says counts more than EKS's report", "", reported("KmsKeyDisabled", leaving(noon.AddDate(0, 0, 6))), "fail critical pending-deletion"},
 		{"that KMS knows no key counts more too", "", reported("KmsKeyDisabled", trouble(fleet.Gone)), "fail critical not-found"},
 		{"EKS reports a key to be deleted", "", reported("KmsKeyMarkedForDeletion", trouble(fleet.Denied)), "fail critical pending-deletion"},
@@ -137,8 +138,11 @@ func TestJudgeGrant(t *testing.T) {
 		{"FAULT 61 a later look recognises none either", "", "grant-unread", fleet.Read(false, nil, noon), "", "unknown warning grant-unread"},
 		{"FAULT 61 it cannot be told whose grant was retired", "RetireGrant", "", fleet.Read(false, refusal(fleet.Failed, "kms:ListGrants", "EKS has a grant on the key."), noon), "", "unknown warning grant-unread"},
 		{"grants that could be read in part prove nothing", "RetireGrant", "", fleet.Read(true, refusal(fleet.Throttled, "kms:ListGrants", "slow down"), noon), "", "unknown warning grant-unread"},
-		{"EKS reports that its grant was revoked", "", "", fleet.Part[bool]{}, "KmsGrantRevoked", "fail critical grant-revoked"},
-		{"EKS reports it although a grant of its form is there", "", "grant-revoked", fleet.Read(true, nil, noon), "KmsGrantRevoked", "fail critical grant-revoked"},
+		{"EKS reports that its grant was revoked", "", "", fleet.Part[bool]{}, "KmsGrantRevoked", "fail critical grant-reported"},
+		{"EKS reports it although a grant of its form is there", "", "grant-revoked", fleet.Read(true, nil, noon), "KmsGrantRevoked", "fail critical grant-reported"},
+		{"EKS reports it no longer, and its grant is not recognised", "", "grant-reported", fleet.Read(false, nil, noon), "", "pass info "},
+		{"EKS reports it no longer, and grants cannot be read", "", "grant-reported", fleet.Read(false, refusal(fleet.Denied, "kms:ListGrants", "no"), noon), "", "pass info "},
+		{"what was gone stays gone when it cannot be read", "", "grant-revoked", fleet.Read(false, refusal(fleet.Failed, "kms:ListGrants", "no"), noon), "", "fail critical grant-revoked"},
 		{"EKS reports another trouble with the key", "", "grant-revoked", fleet.Read(true, nil, noon), "KmsKeyDisabled", "pass info "},
 	} {
 		u := using()

@@ -108,7 +108,9 @@ func (h *Handler) scanTarget(ctx context.Context, e *events.TargetScan) ([]slog.
 	switch len(e.Clusters) {
 	case 0:
 	case 1:
-		order.Since = e.Time
+		if strings.HasPrefix(e.ID, Function+"/") { // a follow-up of our own
+			order.Since = e.Time
+		}
 		fallthrough
 	default:
 		return h.scan(ctx, e.Header, order)

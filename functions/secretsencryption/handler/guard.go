@@ -58,7 +58,7 @@ func (h *Handler) guard(ctx context.Context, e *events.KMSCall) ([]slog.Attr, er
 				return nil, err
 			}
 		}
-		if err := h.guardCluster(ctx, u.Name, call, look{target: target, conf: conf, open: opens[target.String()]}); err != nil {
+		if err := h.guardCluster(ctx, u.Name, e.Keys, call, look{target: target, conf: conf, open: opens[target.String()]}); err != nil {
 			failures = append(failures, fmt.Errorf("cluster %s: %w", u, err))
 		}
 	}
@@ -87,9 +87,9 @@ func (h *Handler) users(ctx context.Context, e *events.KMSCall) ([]fleet.Cluster
 	return slices.Compact(users), nil
 }
 
-// guardCluster reads a cluster that is said to use a key, and judges the one that
-// it does use.
-func (h *Handler) guardCluster(ctx context.Context, name string, by keyguard.Call, l look) error {
+// guardCluster reads a cluster that is said to use one of the keys, and judges the
+// one that it does use.
+func (h *Handler) guardCluster(ctx context.Context, name string, keys []string, by keyguard.Call, l look) error {
 	c, err := h.Reader.Cluster(ctx, l.target, name)
 	switch {
 	case errors.Is(err, fleet.Gone):
@@ -100,6 +100,9 @@ func (h *Handler) guardCluster(ctx context.Context, name string, by keyguard.Cal
 		return h.KeyUses.NoteKeyUse(ctx, c.ID, "") // another cluster of the same name
 	}
 	l.owner = c.Tags[l.conf.Notify.OwnerTag]
+	if len(keys) > 0 && !slices.Contains(keys, c.KeyARN) {
+		by = keyguard.Call{} // of another key: one that the cluster had, or a replica
+	}
 	return h.judge(ctx, c, by, l)
 }
 
@@ -133,7 +136,7 @@ func (l look) doubts(cluster string) []fleet.Finding {
 // judge reads the key of a cluster and records how it is. Where that is allowed,
 // what was done to the key is undone, and the key read again: people hear of both.
 func (h *Handler) judge(ctx context.Context, c fleet.Cluster, by keyguard.Call, l look) error {
-	use := h.use(ctx, c, by, l)
+	use := h.use(ctx, c, l)
 	if t := use.Key.Trouble; t != nil && t.Kind == fleet.Throttled {
 		return fmt.Errorf("read its key: %w", t)
 	}
@@ -143,19 +146,15 @@ func (h *Handler) judge(ctx context.Context, c fleet.Cluster, by keyguard.Call, 
 	}
 	undone, err := h.undo(ctx, c, use, l)
 	if undone {
-		err = errors.Join(err, h.tell(ctx, l, keyguard.Judge(h.use(ctx, c, by, l), by, h.Now())))
+		err = errors.Join(err, h.tell(ctx, l, keyguard.Judge(h.use(ctx, c, l), by, h.Now())))
 	}
 	return err
 }
 
-// use reads the key of a cluster. What EKS reports of it is older than a call.
-func (h *Handler) use(ctx context.Context, c fleet.Cluster, by keyguard.Call, l look) keyguard.Use {
+// use reads the key of a cluster.
+func (h *Handler) use(ctx context.Context, c fleet.Cluster, l look) keyguard.Use {
 	key, err := h.Reader.Key(ctx, l.target, c.KeyARN)
-	use := keyguard.Use{Cluster: c.ID, ARN: c.KeyARN, Key: fleet.Read(key, err, h.Now())}
-	if by.Name == "" {
-		use.Reported = c.Health
-	}
-	return use
+	return keyguard.Use{Cluster: c.ID, ARN: c.KeyARN, Key: fleet.Read(key, err, h.Now()), Reported: c.Health}
 }
 
 // judgeGrant asks for EKS's grant on a key when a grant was touched, and as long
@@ -171,6 +170,9 @@ func (h *Handler) judgeGrant(ctx context.Context, use keyguard.Use, by keyguard.
 		return nil
 	}
 	granted, err := h.Grants.Granted(ctx, l.target, use.Cluster.Name, use.ARN)
+	if errors.Is(err, fleet.Throttled) {
+		return fmt.Errorf("read the grants on its key: %w", err)
+	}
 	return h.tell(ctx, l, keyguard.JudgeGrant(use, fleet.Read(granted, err, h.Now()), by, was, h.Now()))
 }
 

@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -93,17 +94,39 @@ func (b *bench) report(t *testing.T, code string) {
 	}
 }
 
-func TestWhatEKSReportsIsOlderThanACall(t *testing.T) {
+func TestAKeyThatWasMendedIsNoTroubleHoweverLateEKSSeesIt(t *testing.T) {
 	b := guarded(t)
 	b.hurt("Disabled")
 	b.handle(t, b.kms(events.DisableKey, key))
 	b.world.Faults().Clear()
 	b.report(t, "KmsKeyDisabled")
-	b.now = b.now.Add(24 * time.Hour)
-	b.handle(t, b.daily())
-	b.wantMoves(t, "prod key-guard opened disabled")
-	b.handle(t, b.kms(events.EnableKey, key))
-	b.wantMoves(t, "prod key-guard opened disabled", "prod key-guard resolved")
+	for range 2 { // the event, and the daily look
+		b.now = b.now.Add(time.Hour)
+		b.handle(t, b.kms(events.EnableKey, key))
+		b.handle(t, b.daily())
+		b.wantMoves(t, "prod key-guard opened disabled", "prod key-guard resolved")
+	}
+}
+
+func TestAThrottledReadOfGrantsIsRepeated(t *testing.T) {
+	b := guarded(t)
+	b.granted.err = &fleet.Trouble{Kind: fleet.Throttled, Action: "kms:ListGrants", Err: errors.New("slow down")}
+	if _, err := b.Handle(t.Context(), b.kms(events.RetireGrant, key)); err == nil {
+		t.Error("no error although nobody knows of the grant")
+	}
+	b.wantMoves(t)
+}
+
+func TestACallAboutAnotherKeyIsNotHeldAgainstThisOne(t *testing.T) {
+	const before = "arn:aws:kms:eu-west-1:111122223333:key/before"
+	b := guarded(t)
+	if err := b.records.NoteKeyUse(t.Context(), prod, before); err != nil {
+		t.Fatal(err)
+	}
+	b.granted.has = false
+	b.handle(t, b.kms(events.RevokeGrant, before))
+	b.handle(t, b.kms(events.PutKeyPolicy, before))
+	b.wantMoves(t)
 }
 
 func TestFault_61_ARetiredGrantDoesNotTurnCriticalByWaiting(t *testing.T) {
