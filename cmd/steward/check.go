@@ -104,7 +104,7 @@ func verdict(findings []fleet.Finding, complete bool, failOn fleet.Severity) err
 		switch {
 		case f.Outcome == fleet.Fail && f.Severity >= failOn:
 			return &exitError{code: exitFindings}
-		case f.Outcome == fleet.Unknown && f.Severity > fleet.Info:
+		case unread(f):
 			unknown++
 		}
 	}
@@ -113,6 +113,10 @@ func verdict(findings []fleet.Finding, complete bool, failOn fleet.Severity) err
 	}
 	return nil
 }
+
+// unread reports whether a finding leaves something unknown that matters: that a
+// private API server was not asked does not.
+func unread(f fleet.Finding) bool { return f.Outcome == fleet.Unknown && f.Severity > fleet.Info }
 
 // print lists what matters, worst first.
 func (c check) print(w io.Writer, findings []fleet.Finding, failOn fleet.Severity) error {

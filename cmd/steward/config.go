@@ -38,6 +38,7 @@ func configCommand() *cobra.Command {
 		Use:           "config",
 		Short:         "Check and explain the run-time file",
 		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -55,8 +56,9 @@ deployed functions do, and prints every problem with its line. It needs no AWS
 access, so it fits a pull request's checks.
 
 The deployment also refuses a file that asks for more than it allows. With
---max-mode, validate does too: name what you deploy with.`,
-		Example: "  steward config validate steward.yaml --max-mode secretsEncryption=approve,keyGuard=report",
+--max-mode, validate does too: name what you deploy with, which is report where
+the deployment says nothing. A capability that is left out is not held back.`,
+		Example: "  steward config validate steward.yaml --max-mode secretsEncryption=approve,keyGuard=report,nodegroupRollout=report",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := configFile

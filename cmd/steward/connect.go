@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -74,9 +75,13 @@ func (c connection) own(cfg aws.Config) ([]string, error) {
 }
 
 // within keeps the targets of the wanted regions; all when none is named.
-func (c connection) within(targets []fleet.Target) []fleet.Target {
+func (c connection) within(targets []fleet.Target) ([]fleet.Target, error) {
 	if len(c.regions) == 0 {
-		return targets
+		return targets, nil
 	}
-	return slices.DeleteFunc(targets, func(t fleet.Target) bool { return !slices.Contains(c.regions, t.Region) })
+	kept := slices.DeleteFunc(targets, func(t fleet.Target) bool { return !slices.Contains(c.regions, t.Region) })
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("--region %s: no target of %s is there", strings.Join(c.regions, ", "), c.file)
+	}
+	return kept, nil
 }

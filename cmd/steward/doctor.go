@@ -85,9 +85,8 @@ func (x examination) run(cmd *cobra.Command) error {
 	source := awsfleet.New(cfg)
 	order := x.order(cfg, source)
 	if targets := conf.Targets(); len(targets) > 0 {
-		order.Targets = x.within(targets)
-		if len(order.Targets) == 0 {
-			return fmt.Errorf("--region %s: no target of %s is there", strings.Join(x.regions, ", "), x.file)
+		if order.Targets, err = x.within(targets); err != nil {
+			return err
 		}
 	} else if order.Regions, err = x.own(cfg); err != nil {
 		return err

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/report"
 )
 
@@ -52,8 +54,9 @@ func (r reportRun) run(cmd *cobra.Command) error {
 	if err := writePage(r.output, all); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d clusters: %s\n", len(all.Clusters), r.output)
-	if !complete {
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", fleet.Count(len(all.Clusters), "cluster"), r.output)
+	unknown := slices.ContainsFunc(all.Clusters, func(c report.Cluster) bool { return slices.ContainsFunc(c.Findings, unread) })
+	if !complete || unknown {
 		return &exitError{exitIncomplete, errors.New("not everything could be read: the page says what")}
 	}
 	return nil

@@ -91,7 +91,7 @@ func headroom(sizes etcdsize.Report, snap fleet.Snapshot) report.Etcd {
 // targets are those of the configuration, or the own account's regions.
 func (c connection) targets(ctx context.Context, conf *config.File, source *awsfleet.Fleet, cfg aws.Config) ([]fleet.Target, error) {
 	if targets := conf.Targets(); len(targets) > 0 {
-		return c.within(targets), nil
+		return c.within(targets)
 	}
 	regions, err := c.own(cfg)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -158,10 +159,10 @@ func levelOf(e Etcd) *level {
 		return nil
 	}
 	const gigabyte = 1e9
-	share := float64(e.Bytes) / float64(e.Limit)
+	share := float64(e.Bytes) / float64(e.Limit) // shown as etcd-size says it, never more than there is
 	return &level{
 		Width: 120 * min(max(share, 0), 1),
-		Text:  fmt.Sprintf("%.1f of %.0f GB (%.0f %%)", float64(e.Bytes)/gigabyte, float64(e.Limit)/gigabyte, 100*share),
+		Text:  fmt.Sprintf("%.1f of %.0f GB (%.0f %%)", float64(e.Bytes)/gigabyte, float64(e.Limit)/gigabyte, math.Floor(100*share)),
 	}
 }
 

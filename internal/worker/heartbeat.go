@@ -11,7 +11,9 @@ import (
 // Namespace holds the product's own CloudWatch metrics.
 const Namespace = "EKSSteward"
 
-// The metrics of a heartbeat. All have the one dimension Function.
+// The metrics of a heartbeat. All have the one dimension Function. CloudWatch
+// charges a metric for each hour in which it has a value, so that those of what
+// should not happen are left out while it does not.
 const (
 	Succeeded        = "Succeeded"        // messages; 0 is written too, so that a dead-man alarm can sum it
 	Failed           = "Failed"           // messages
@@ -22,7 +24,7 @@ const (
 
 // heartbeat is one batch as a line of CloudWatch's embedded metric format
 // (specification: "Embedding metrics within logs", CloudWatch user guide): the
-// log group's reader makes metrics of it, so no API call can fail or be billed.
+// log group's reader makes metrics of it, so there is no API call that could fail.
 func heartbeat(function string, now time.Time, messages []awsevents.SQSMessage, deliveries []*delivery) []byte {
 	count := map[outcome]int{}
 	for _, d := range deliveries {
@@ -34,13 +36,15 @@ func heartbeat(function string, now time.Time, messages []awsevents.SQSMessage, 
 		Dimensions [][]string
 		Metrics    []metric
 	}
-	metrics := []metric{{Succeeded, "Count"}, {Failed, "Count"}, {Ignored, "Count"}, {Stale, "Count"}}
-	line := map[string]any{
-		"Function": function,
-		Succeeded:  count[handled],
-		Failed:     count[failed],
-		Ignored:    count[ignored],
-		Stale:      count[dropped],
+	metrics := []metric{{Succeeded, "Count"}}
+	line := map[string]any{"Function": function, Succeeded: count[handled]}
+	for _, m := range []struct {
+		name string
+		of   outcome
+	}{{Failed, failed}, {Ignored, ignored}, {Stale, dropped}} {
+		if n := count[m.of]; n > 0 {
+			metrics, line[m.name] = append(metrics, metric{m.name, "Count"}), n
+		}
 	}
 	if age, known := oldest(messages, now); known {
 		metrics = append(metrics, metric{OldestMessageAge, "Seconds"})

@@ -465,6 +465,19 @@ func TestAnUpgradeIsToldAtItsBeginAndAtItsEnd(t *testing.T) {
 	}
 }
 
+func TestALateLookOfSomebodyElseDoesNotEndTheWaitForAnUpgrade(t *testing.T) {
+	b := newBench(t, "prod")
+	b.region.Updates["prod"] = fleet.Update{ID: update, Type: "VersionUpdate", Status: "InProgress", Version: "1.37"}
+	b.handle(t, b.upgrade())
+	h := b.header("nodegrouprollout/prod/renewed")
+	h.Time = b.now.Add(-5 * time.Hour)
+	b.handle(t, &events.TargetScan{Header: h, Cadence: events.Daily, Target: target, Clusters: []string{"prod"}})
+	b.wantMoves(t, "prod cluster-update opened in-progress")
+	if n := b.dispatch(t, 5*time.Minute); n != 1 {
+		t.Errorf("%d looks at the upgrade are due, want the one that follows it", n)
+	}
+}
+
 func TestAnUpgradeThatDoesNotEndIsTold(t *testing.T) {
 	b := newBench(t, "prod")
 	b.region.Updates["prod"] = fleet.Update{ID: update, Type: "VersionUpdate", Status: "InProgress", Version: "1.37"}
