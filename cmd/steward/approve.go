@@ -38,7 +38,7 @@ The plan is carried out only if nothing has changed since it was made. What it
 does may not be possible to take back: read the message that names it first.`,
 		Example: `  steward approve 3f5c9e0a71bd
   steward approve 3f5c9e0a71bd --profile platform --region eu-west-1`,
-		Args: cobra.ExactArgs(1),
+		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), cmd.OutOrStdout(), args[0]) },
 	}
 	c.addressed(cmd)

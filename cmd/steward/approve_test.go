@@ -98,7 +98,7 @@ func TestApproveSaysWhatToDoWhenItCannot(t *testing.T) {
 		code    int
 		want    string
 	}{
-		"no plan":               {nil, "", exitUsage, "accepts 1 arg"},
+		"no plan":               {nil, "", exitUsage, "and nothing else: steward "},
 		"a plan that is none":   {[]string{"yes"}, "", exitUsage, `"yes" is no plan: want the hexadecimal digits that the message names`},
 		"two regions":           {[]string{somePlan, "--region", "eu-west-1,us-east-1"}, "", exitUsage, "want the one of the deployment"},
 		"a URL that is none":    {[]string{somePlan, "--queue-url", "eks-steward-approvals"}, "", exitUsage, "want the URL of an SQS queue"},

@@ -138,7 +138,7 @@ account/region/name, or a name with --account and --region; either may be left
 out when the file has only one.`,
 		Example: `  steward config explain prod-payments --account 111122223333 --region eu-west-1
   steward config explain 111122223333/eu-west-1/prod-payments --output json`,
-		Args: cobra.ExactArgs(1),
+		Args: one("the cluster"),
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.OutOrStdout(), args[0]) },
 	}
 	f := cmd.Flags()

@@ -25,7 +25,7 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Run the whole product for an hour and a half of simulated time, without AWS",
 		Long: `demo runs the handlers of the deployed functions in one process, on a ledger
-file and in-process queues, against a simulated AWS with some twenty clusters. One
+file and in-process queues, against a simulated AWS with a small fleet. One
 of them fills up and is cleaned up; every event is delivered twice. The messages
 are shown here and on a page that looks like Slack; another page is the report
 about the fleet.`,
@@ -158,7 +158,7 @@ func beat(c events.Cadence, at time.Time) moment {
 
 // play lets everything happen at its time, twice, and shows what people are told.
 func (d demo) play(ctx context.Context, s *stage, script []moment) error {
-	fmt.Fprintf(d.out, "Twenty clusters, three account-regions, simulated time. Every event is delivered twice.\n\n")
+	fmt.Fprintf(d.out, "Clusters in three account-regions, simulated time. Every event is delivered twice.\n\n")
 	seen := view{}
 	for _, next := range script {
 		s.clock.To(next.at)

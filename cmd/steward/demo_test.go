@@ -72,6 +72,13 @@ func playDemo(t *testing.T) (out, page, report string) {
 	return out, read("demo.html"), read("demo-report.html")
 }
 
+// The functions look at several clusters at a time: how often each action is asked
+// for hangs on who comes first, and is held elsewhere.
+var (
+	tallied = regexp.MustCompile(`(?m)^AWS calls: .*$`)
+	numbers = regexp.MustCompile(` \d+\b`)
+)
+
 func TestTheDemoSaysWhatItHasAlwaysSaid(t *testing.T) {
 	here, err := os.Getwd()
 	if err != nil {
@@ -79,7 +86,7 @@ func TestTheDemoSaysWhatItHasAlwaysSaid(t *testing.T) {
 	}
 	out, page, report := playDemo(t)
 	t.Chdir(here)
-	golden(t, "demo.golden", out)
+	golden(t, "demo.golden", tallied.ReplaceAllStringFunc(out, func(line string) string { return numbers.ReplaceAllString(line, " N") }))
 	golden(t, "demo.golden.html", page)
 	golden(t, "demo-report.golden.html", report)
 }

@@ -27,7 +27,7 @@ output. The clock stands at the event's time.
 Functions: %s. Events: a name from testevents/<function>/, or a file.`, strings.Join(local.Functions(), ", ")),
 		Example: `  steward invoke etcdsize -e scan-target
   steward invoke dispatch -e ./tick.json --fleet fleet.yaml`,
-		Args: cobra.ExactArgs(1),
+		Args: one("the function"),
 		RunE: func(cmd *cobra.Command, args []string) error { return invoke(cmd, args[0], event, fleetFile) },
 	}
 	cmd.Flags().StringVarP(&event, "event", "e", "", "test event: a name, or a path to a file (required)")

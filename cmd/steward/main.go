@@ -40,6 +40,16 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
+// one wants one argument, and says what it is.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("name %s, and nothing else: %s", what, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, time.Now)) }
 
 // run executes one command line and returns its exit code. now is when it judges

@@ -89,7 +89,7 @@ func retryCommand() *cobra.Command {
 	return s.command(&cobra.Command{
 		Use:   "retry <cluster/group>",
 		Short: "Try one group that failed again, and begin nothing else meanwhile",
-		Args:  cobra.ExactArgs(1),
+		Args:  one("the group"),
 	}, `  steward rollout retry prod/batch`, func(args []string) { s.Group = args[0] })
 }
 

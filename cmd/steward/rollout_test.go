@@ -60,7 +60,7 @@ func TestRolloutSaysWhatToDoWhenItCannot(t *testing.T) {
 		{"start --force dev/batch", "", exitUsage, "--why: say why"},
 		{"start --cluster *", "", exitUsage, `clusters[0] is "*": want a cluster's name`},
 		{"resume --skip batch", "", exitUsage, `skip[0] is "batch": want cluster/group`},
-		{"retry", "", exitUsage, "accepts 1 arg"},
+		{"retry", "", exitUsage, "and nothing else: steward "},
 		{"retry batch", "", exitUsage, "want cluster/group"},
 		{"pause yesterday --why sale", "", exitUsage, "want the id of a rollout"},
 		{"stop", "", exitUsage, "unknown command"},

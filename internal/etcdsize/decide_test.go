@@ -53,9 +53,9 @@ func TestDecide(t *testing.T) {
 		"just below the warning line passes":     {reading: reading(flat(5.59 * gb)), want: want{outcome: fleet.Pass, reason: "69 %"}},
 		"at the warning line warns":              {reading: reading(flat(5.6 * gb)), want: want{fleet.Fail, fleet.Warning, "filling", "at 70 %"}},
 		"at the critical line is critical":       {reading: reading(flat(6.8 * gb)), want: want{fleet.Fail, fleet.Critical, "filling", "85 %"}},
-		"a held warning is kept within 5 points": {reading: reading(flat(5.3 * gb)), held: fleet.Warning, want: want{fleet.Fail, fleet.Warning, "filling", "threshold of 65 %"}},
+		"a held warning is kept within 5 points": {reading: reading(flat(5.3 * gb)), held: fleet.Warning, want: want{fleet.Fail, fleet.Warning, "filling", "at or above 65 %, where an alert that began at 70 % ends"}},
 		"a held warning is let go below that":    {reading: reading(flat(5.1 * gb)), held: fleet.Warning, want: want{outcome: fleet.Pass}},
-		"a held critical is kept within points":  {reading: reading(flat(6.5 * gb)), held: fleet.Critical, want: want{fleet.Fail, fleet.Critical, "filling", "threshold of 80 %"}},
+		"a held critical is kept within points":  {reading: reading(flat(6.5 * gb)), held: fleet.Critical, want: want{fleet.Fail, fleet.Critical, "filling", "at or above 80 %, where an alert that began at 85 % ends"}},
 		"a held critical steps down to warning":  {reading: reading(flat(6.3 * gb)), held: fleet.Critical, want: want{fleet.Fail, fleet.Warning, "filling", "78 %"}},
 
 		"growth that fills it within four hours warns": {

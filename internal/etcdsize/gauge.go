@@ -43,6 +43,15 @@ func (g gauge) threshold(s fleet.Severity, percent float64) float64 {
 	return percent
 }
 
+// bar names a threshold. Of one that is held it says both where it began and where
+// it ends: the second stands in no configuration.
+func (g gauge) bar(s fleet.Severity, configured float64) string {
+	if at := g.threshold(s, configured); at != configured {
+		return fmt.Sprintf("%s, where an alert that began at %s ends", percent(at), percent(configured))
+	}
+	return fmt.Sprintf("the %s threshold of %s", s, percent(configured))
+}
+
 // judge is the rule of the whole package. The reason names what decided.
 func (g gauge) judge() (fleet.Severity, string) {
 	var why []string
@@ -56,15 +65,15 @@ func (g gauge) judge() (fleet.Severity, string) {
 	case g.heldFull():
 		mark(fleet.Critical, fmt.Sprintf("The database file has been at or above %d %% of the limit for %s.", fullPercent, words(settling)))
 	case g.pressing() >= critical:
-		mark(fleet.Critical, fmt.Sprintf("%s %s of the limit, at or above the critical threshold of %s.", g.subject(), percent(g.pressing()), percent(critical)))
+		mark(fleet.Critical, fmt.Sprintf("%s %s of the limit, at or above %s.", g.subject(), percent(g.pressing()), g.bar(fleet.Critical, g.rules.CriticalPercent)))
 	case g.percent() >= warn:
-		mark(fleet.Warning, fmt.Sprintf("The database file is at %s of the limit, at or above the warning threshold of %s.", percent(g.percent()), percent(warn)))
+		mark(fleet.Warning, fmt.Sprintf("The database file is at %s of the limit, at or above %s.", percent(g.percent()), g.bar(fleet.Warning, g.rules.WarnPercent)))
 	}
 	if g.fullSoon() {
 		mark(fleet.Warning, fmt.Sprintf("At the present growth it is full in %s.", g.timeToFull()))
 	}
 	if severity == fleet.Info {
-		mark(fleet.Info, fmt.Sprintf("The database file is at %s of the limit, below the warning threshold of %s.", percent(g.percent()), percent(warn)))
+		mark(fleet.Info, fmt.Sprintf("The database file is at %s of the limit, below %s.", percent(g.percent()), g.bar(fleet.Warning, g.rules.WarnPercent)))
 	}
 	if g.fragmented() {
 		why = append(why, fmt.Sprintf("Only %s of the file are live data: the rest is free pages, which are reused before the file grows.", gigabytes(g.live)))
