@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // a configuration names time zones; not every machine has them
@@ -70,9 +71,18 @@ func run(args []string, stdout, stderr io.Writer, now func() time.Time) int {
 		exit = &exitError{exitUsage, err}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(stderr, "steward:", exit.err)
+		fmt.Fprintln(stderr, "steward:", plain(exit.err))
 	}
 	return exit.code
+}
+
+// plain is what to print of an error. Without credentials no request was made:
+// what it was to be for, and what the SDK tried in turn, is no help.
+func plain(err error) string {
+	if strings.Contains(err.Error(), "get credentials: ") {
+		return "no usable AWS credentials: log in (aws sso login), or set AWS_PROFILE; aws sts get-caller-identity says whether that worked"
+	}
+	return err.Error()
 }
 
 func rootCommand(now func() time.Time) *cobra.Command {

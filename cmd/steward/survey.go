@@ -99,7 +99,7 @@ func (c connection) targets(ctx context.Context, conf *config.File, source *awsf
 	}
 	account, _, err := source.Identity(ctx)
 	if err != nil {
-		return nil, &exitError{exitIncomplete, fmt.Errorf("no usable AWS credentials: log in (aws sso login), or set AWS_PROFILE: %w", err)}
+		return nil, &exitError{exitIncomplete, fmt.Errorf("read which account this is: %w", err)}
 	}
 	var targets []fleet.Target
 	for _, r := range regions {
