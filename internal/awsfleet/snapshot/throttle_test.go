@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,38 +26,55 @@ func crowd(n int) sim.Region {
 	return r
 }
 
+// What the SDK waits before it tries again is drawn: the time of a single run has a
+// long tail, so that of three the middle one is held to the bucket.
 func TestFault_01_AThrottledTargetLosesNoClusterAndIsHardlyThrottled(t *testing.T) {
 	for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
 		for _, workers := range []int{1, 4, 8} {
-			synctest.Test(t, func(t *testing.T) {
-				const clusters, rate, burst = 100, 20, 20 // calls per second, and at once
-				s, w := survey(t, crowd(clusters))
-				w.Faults().Throttle(rate, burst)
-				w.Faults().Latency(latency)
-				begin := time.Now()
-				readAll(t, s, workers)
-				took := time.Since(begin)
-
-				served, throttled := 0, 0
-				for key, n := range w.Calls() {
-					throttled += n.Throttled
-					if key.Service == "eks" {
-						served += n.Served
-					}
-				}
-				if want := 1 + clusters*(1+1+3+1+1) + 1 + 2; served != want {
-					t.Errorf("%d calls of EKS were served, want %d", served, want)
-				}
-				if throttled*50 > served {
-					t.Errorf("%d workers, %s: %d calls were throttled of %d, more than two in a hundred", workers, latency, throttled, served)
-				}
-				least := time.Duration(served-burst) * time.Second / rate
-				if took > least*115/100 {
-					t.Errorf("%d workers, %s: it took %s, and the bucket %s at the least", workers, latency, took, least)
-				}
-			})
+			var took []time.Duration
+			for range 3 {
+				synctest.Test(t, func(t *testing.T) { took = append(took, readThrottled(t, workers, latency)) })
+			}
+			slices.Sort(took)
+			if took[1] > least*115/100 {
+				t.Errorf("%d workers, %s: it took %s, and the bucket %s at the least", workers, latency, took, least)
+			}
 		}
 	}
+}
+
+const (
+	manyClusters = 100
+	rate, burst  = 20, 20                                              // calls per second, and at once
+	wantCalls    = 1 + manyClusters*(1+1+3+1+1) + 1 + 2                // of EKS
+	least        = time.Duration(wantCalls-burst) * time.Second / rate // that the bucket lets them take
+)
+
+// readThrottled reads clusters through a bucket of tokens, and returns how long it
+// took.
+func readThrottled(t *testing.T, workers int, latency time.Duration) time.Duration {
+	t.Helper()
+	s, w := survey(t, crowd(manyClusters))
+	w.Faults().Throttle(rate, burst)
+	w.Faults().Latency(latency)
+	begin := time.Now()
+	readAll(t, s, workers)
+	took := time.Since(begin)
+
+	served, throttled := 0, 0
+	for key, n := range w.Calls() {
+		throttled += n.Throttled
+		if key.Service == "eks" {
+			served += n.Served
+		}
+	}
+	if served != wantCalls {
+		t.Errorf("%d calls of EKS were served, want %d", served, wantCalls)
+	}
+	if throttled*50 > served {
+		t.Errorf("%d workers, %s: %d calls were throttled of %d, more than two in a hundred", workers, latency, throttled, served)
+	}
+	return took
 }
 
 // readAll reads every cluster of a survey, so many at a time.
