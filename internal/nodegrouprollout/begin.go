@@ -119,7 +119,7 @@ func (t task) attempt(ctx context.Context) (move, error) {
 	}
 	obstacles, warnings := rollout.Preflight(t.step, a, policy, now)
 	if len(obstacles) > 0 {
-		return t.hindered(ctx, a, obstacles)
+		return t.hindered(ctx, last, a, obstacles)
 	}
 	if on, err := t.Switch.On(ctx); on || err != nil {
 		t.out.Why = "The kill switch is on."
@@ -210,17 +210,12 @@ func (t task) allowed(ctx context.Context, p rollout.Policy) (bool, error) {
 }
 
 // hindered does what the obstacles of a preflight ask for.
-func (t task) hindered(ctx context.Context, a rollout.Around, obstacles []rollout.Obstacle) (move, error) {
+func (t task) hindered(ctx context.Context, last ledger.Intent, a rollout.Around, obstacles []rollout.Obstacle) (move, error) {
 	switch o := obstacles[0]; o.Cause {
 	case rollout.ObstacleGone, rollout.ObstacleDone, rollout.ObstacleChanged, rollout.ObstacleNotAllowed:
 		return onward, t.put(ctx, t.leftOut(t.state(), o.Text))
 	case rollout.ObstacleInFlight:
-		// It is not that of an attempt of ours, which was looked for before: the next
-		// attempt is a new one.
-		if err := t.settle(ctx, notBegun); err != nil {
-			return stay, err
-		}
-		return stay, t.adopt(ctx, a.Update.Value, t.state().Attempt, true)
+		return stay, t.yield(ctx, last, a.Update.Value)
 	case rollout.ObstacleAhead:
 		return stay, t.put(ctx, t.failed(t.state(), o.Text))
 	}
@@ -229,6 +224,23 @@ func (t task) hindered(ctx context.Context, a rollout.Around, obstacles []rollou
 		texts[k] = o.Text
 	}
 	return stay, t.putOff(ctx, t.i, strings.Join(texts, " "))
+}
+
+// yield follows an update that is in the way. It was none of ours when before
+// looked; another run may have begun it since, and what that one does is its own.
+func (t task) yield(ctx context.Context, last ledger.Intent, u fleet.Update) error {
+	now, adopted, err := t.before(ctx)
+	if err != nil || adopted {
+		return err
+	}
+	if open := now.Token != "" && now.Settled.IsZero(); open && now.Token != last.Token {
+		return nil
+	} else if open { // the next attempt is a new one
+		if err := t.Intents.SettleIntent(ctx, now, notBegun); err != nil {
+			return err
+		}
+	}
+	return t.adopt(ctx, u, t.state().Attempt, true)
 }
 
 // call makes the one write, behind a claim and an intent. The claim says in both
