@@ -66,11 +66,13 @@ bench: need-go ## Measure size and start of each function, how fast a large /met
 	@[[ -e $(PAGE) ]] || echo "No page of a real API server: go -C e2e/cluster test -run TestCaptureMetrics -capture ../../$(PAGE)"
 	go -C bench/metrics run . $(addprefix -page ../../,$(wildcard $(PAGE)))
 
-# Two at a time with one worker each take half as long as one after the other.
+# Two at a time with one worker each take half as long as one after the other. A fuzzer that
+# its time runs out on in the middle of an input ends as if it had failed.
 fuzz: need-go ## Run each fuzz target for FUZZTIME (20s)
 	@grep -rE '^func Fuzz' --include='*_test.go' --exclude-dir=.cache --exclude-dir=node_modules . \
 		| sed -E 's#^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]+).*$$#\1 \2#' \
 		| xargs -P 2 -L 1 $(SHELL) -c 'out=$$(go -C "$$0" test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x -parallel 1 . 2>&1) \
+			|| [[ $$out == *"    context deadline exceeded"* && $$out != *"Failing input"* ]] \
 			&& printf "ok  \t%s %s\n" "$$0" "$$1" || { printf "%s %s\n%s\n" "$$0" "$$1" "$$out" >&2; exit 1; }'
 
 build: need-go $(addprefix build/,$(addsuffix /bootstrap,$(FUNCTIONS))) ## Build the functions as Lambda runs them
