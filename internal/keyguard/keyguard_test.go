@@ -2,20 +2,16 @@ package keyguard_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/keyguard"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 const keyARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -120,7 +116,7 @@ func TestJudge(t *testing.T) {
 		fmt.Fprintf(&page, "== %s\n%s\n", c.name, render(f))
 		t.Run(c.name, func(t *testing.T) { check(t, f, keyguard.Key, c.want) })
 	}
-	golden(t, "key.txt", page.String())
+	golden.Check(t, "key.txt", page.String())
 }
 
 func TestJudgeGrant(t *testing.T) {
@@ -151,7 +147,7 @@ func TestJudgeGrant(t *testing.T) {
 		fmt.Fprintf(&page, "== %s\n%s\n", c.name, render(f))
 		t.Run(c.name, func(t *testing.T) { check(t, f, keyguard.Grant, c.want) })
 	}
-	golden(t, "grant.txt", page.String())
+	golden.Check(t, "grant.txt", page.String())
 }
 
 func TestUndosMakeAKeyWorkAgain(t *testing.T) {
@@ -196,21 +192,4 @@ func render(f fleet.Finding) string {
 		}
 	}
 	return b.String()
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; with -update it is written anew. Got:\n%s", path, got)
-	}
 }

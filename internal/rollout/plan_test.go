@@ -8,22 +8,18 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/nodefreshness"
 	"github.com/eks-steward/eks-steward/internal/rollout"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var evening = time.Date(2026, 11, 21, 19, 30, 0, 0, time.UTC)
 
@@ -123,8 +119,8 @@ func TestAPlanIsPrintedAndPutInWords(t *testing.T) {
 	if err := rollout.Print(&page, plan); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "plan.txt", page.String())
-	golden(t, "plan-text.txt", plan.Text()+"\n")
+	golden.Check(t, "plan.txt", page.String())
+	golden.Check(t, "plan-text.txt", plan.Text()+"\n")
 
 	page.Reset()
 	if err := rollout.Print(&page, rollout.Plan{}); err != nil || page.String() != "No nodegroup is to be rolled.\n" {
@@ -349,23 +345,6 @@ func TestARolloutFitsOneRecordOfTheLedger(t *testing.T) {
 	}
 	if size := base64.StdEncoding.EncodedLen(b.Len()); size >= 390<<10 {
 		t.Errorf("a rollout has %d bytes", size)
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; with -update it is written anew. Got:\n%s", path, got)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/rollout"
 )
 
@@ -58,7 +59,7 @@ func TestStatusShowsWhereARolloutStands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "status.txt", page.String())
+	golden.Check(t, "status.txt", page.String())
 
 	broken := errors.New("broken pipe")
 	r, all := begun()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/rollout"
 )
 
@@ -113,7 +114,7 @@ func TestFindingsOfRollouts(t *testing.T) {
 			}
 		})
 	}
-	golden(t, "findings.txt", page.String())
+	golden.Check(t, "findings.txt", page.String())
 }
 
 func TestFault_57_ANewButtonIsNews(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 )
 
@@ -70,7 +71,7 @@ func TestFindingsOfPlans(t *testing.T) {
 			}
 		})
 	}
-	golden(t, "findings.txt", page.String())
+	golden.Check(t, "findings.txt", page.String())
 }
 
 func TestWhatPassesByItselfIsToldToNobody(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 )
 
@@ -49,7 +50,7 @@ func TestFault_39_AKeyThatCannotBeUsedSaysWhyAndWhatToDo(t *testing.T) {
 		}
 		fmt.Fprintf(&page, "== %s\n%v\n", c.name, err)
 	}
-	golden(t, "unusable.txt", page.String())
+	golden.Check(t, "unusable.txt", page.String())
 	unrotated := good(keyARN)
 	unrotated.Rotation = fleet.RotationOff
 	if err := secretsencryption.Usable(unrotated, target.Region, noon); err != nil {

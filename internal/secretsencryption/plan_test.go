@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 )
 
@@ -106,5 +107,5 @@ func TestAPlanHasAHashForEverythingThatItIsMadeFrom(t *testing.T) {
 	if err := json.Unmarshal(b, &stored); err != nil || stored.Hash() != plan.Hash() {
 		t.Errorf("the plan came back as %+v (%v), with another hash", stored, err)
 	}
-	golden(t, "plan.txt", fmt.Sprintf("%s\n%s\n%s\n%s\n", b, plan.Hash(), plan.Short(), plan.Text()))
+	golden.Check(t, "plan.txt", fmt.Sprintf("%s\n%s\n%s\n%s\n", b, plan.Hash(), plan.Short(), plan.Text()))
 }

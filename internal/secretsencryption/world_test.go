@@ -3,20 +3,14 @@ package secretsencryption_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var (
 	noon   = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -194,23 +188,6 @@ func deps(w *world) (secretsencryption.Deps, *memory) {
 // order is a plan for the world as it is, with all the time there is.
 func order(w *world) secretsencryption.Order {
 	return secretsencryption.Order{Plan: secretsencryption.PlanFor(orders(), good(keyARN)), Deadline: w.now.Add(5 * time.Minute)}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; with -update it is written anew. Got:\n%s", path, got)
-	}
 }
 
 func render(f fleet.Finding) string {

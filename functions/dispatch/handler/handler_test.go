@@ -153,8 +153,9 @@ func TestAQueueThatIsDownKeepsNoOtherFromItsScans(t *testing.T) {
 	sent(t, b.secrets, "scan 111122223333/eu-west-1", "scan 111122223333/us-east-1")
 }
 
-func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {
-	b := newBench(t)
+// schedule asks for a look at the cluster prod by clustercheck.
+func (b *bench) schedule(t *testing.T, once bool) {
+	t.Helper()
 	m, err := events.Message(&events.TargetScan{
 		Header: events.Header{ID: "f", Time: start}, Cadence: events.Daily,
 		Target: fleet.Target{Account: "111122223333", Region: "eu-west-1"}, Clusters: []string{"prod"},
@@ -162,10 +163,15 @@ func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := ledger.FollowUp{ID: "f", Function: events.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour)}
+	f := ledger.FollowUp{ID: "f", Function: events.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour), Once: once}
 	if err := b.records.Schedule(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {
+	b := newBench(t)
+	b.schedule(t, false)
 	b.handle(t, b.tick(events.FiveMinutes))
 	sent(t, b.checks, "scan 111122223333/eu-west-1 prod")
 	sent(t, b.etcdsize)
@@ -173,17 +179,7 @@ func TestAFollowUpGoesToTheFunctionThatAskedForIt(t *testing.T) {
 
 func TestALookThatIsWantedOnceIsSentUntilItIsSent(t *testing.T) {
 	b := newBench(t)
-	m, err := events.Message(&events.TargetScan{
-		Header: events.Header{ID: "f", Time: start}, Cadence: events.Daily,
-		Target: fleet.Target{Account: "111122223333", Region: "eu-west-1"}, Clusters: []string{"prod"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := ledger.FollowUp{ID: "f", Function: events.ClusterCheck, Message: m, Next: start, GiveUp: start.Add(time.Hour), Once: true}
-	if err := b.records.Schedule(t.Context(), f); err != nil {
-		t.Fatal(err)
-	}
+	b.schedule(t, true)
 	b.checks.down = errors.New("the queue is down")
 	if _, err := b.Handle(t.Context(), b.tick(events.FiveMinutes)); err == nil {
 		t.Error("no error although nothing was sent")
