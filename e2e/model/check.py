@@ -1,14 +1,15 @@
 """Hold what the simulators answer against AWS's own API model, as botocore ships it.
 
-Reads {"worlds": {name: url}} on standard input, where the name says what is wrong
-with a world, drives every simulated operation in each through botocore, and looks
-at the raw answers: unknown and missing members, wrong types, enum values,
-timestamps, errors that the model does not have. Writes
+Reads {"worlds": {name: url}, "spoiled": {name: [old, with]}} on standard input,
+drives every simulated operation in each world through botocore, and looks at the raw
+answers: unknown and missing members, wrong types, enum values, timestamps, errors
+that the model does not have. Then it looks once more at the answers of the first
+world that have some bytes (in base64), with others in their place. Writes
 {name: {"seen": {"service.Operation": [outcome, ...]}, "deviations": [...]}}.
 """
 
+import base64
 import datetime
-import io
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ import xml.etree.ElementTree as ElementTree
 
 import botocore.exceptions
 import botocore.session
+from botocore.awsrequest import HeadersDict
 from botocore.config import Config
 from botocore.parsers import RpcV2CBORParser
 
@@ -306,7 +308,7 @@ class World:
     def __init__(self, session, url):
         self.session = session
         self.url, self.seen, self.deviations = url, {}, []
-        self.clients = {}
+        self.clients, self.answers = {}, []
 
     def client(self, service, region):
         if (service, region) in self.clients:
@@ -318,6 +320,10 @@ class World:
         return client
 
     def look(self, operation_model, response_dict, **_):
+        self.answers.append((operation_model, response_dict))
+        self.see(operation_model, response_dict)
+
+    def see(self, operation_model, response_dict):
         service = operation_model.service_model.service_name
         name = f"{service}.{operation_model.name}"
         out = []
@@ -330,6 +336,19 @@ class World:
             out.append(f"{type(broken).__name__}: {broken}")
         self.seen.setdefault(name, set()).add(outcome)
         self.deviations += [f"{name} ({outcome}): {o}" for o in out]
+
+    def spoiled(self, old, new):
+        """What this world would be if its answers had other bytes in some place."""
+        other = World(self.session, self.url)
+        for operation_model, answer in self.answers:
+            headers = {k: v.encode().replace(old, new).decode() for k, v in answer["headers"].items()}
+            body = answer["body"].replace(old, new)
+            if body != answer["body"] or headers != dict(answer["headers"]):
+                other.see(operation_model, {"status_code": answer["status_code"], "headers": HeadersDict(headers), "body": body})
+        return other
+
+    def report(self):
+        return {"seen": {k: sorted(v) for k, v in self.seen.items()}, "deviations": sorted(set(self.deviations))}
 
     def judge(self, service, operation, status, wire, out):
         if status < 300:
@@ -723,15 +742,17 @@ def metrics(end, clusters):
 def main():
     asked = json.load(sys.stdin)
     end = datetime.datetime.fromisoformat(asked["end"])
-    report = {}
+    worlds = {}
     session = botocore.session.get_session()  # one for all: EC2's model takes a second to read
     only_spoken(session.get_component("data_loader"))
     session.set_credentials("AKIAHOME000000000000", "simulated")
     for name, url in asked["worlds"].items():
-        world = World(session, url)
-        world.drive(end)
-        report[name] = {"seen": {k: sorted(v) for k, v in world.seen.items()}, "deviations": sorted(set(world.deviations))}
-    json.dump(report, sys.stdout, indent=1)
+        worlds[name] = World(session, url)
+        worlds[name].drive(end)
+    first = next(iter(worlds.values()))
+    for name, (old, new) in (asked["spoiled"] or {}).items():
+        worlds[name] = first.spoiled(base64.b64decode(old), base64.b64decode(new))
+    json.dump({name: world.report() for name, world in worlds.items()}, sys.stdout, indent=1)
 
 
 if __name__ == "__main__":

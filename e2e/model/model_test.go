@@ -6,7 +6,6 @@ package model_test
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -29,9 +28,16 @@ type report struct {
 	Deviations []string            `json:"deviations"`
 }
 
-func check(t *testing.T, worlds map[string]string) map[string]report {
+// A spoil breaks answers: bytes in headers and bodies, and what is to be there instead.
+type spoil [2][]byte
+
+func spoiling(old, with string) spoil { return spoil{[]byte(old), []byte(with)} }
+
+// check asks check.py about worlds, by their URLs, and about what the first of them
+// would be with spoiled answers.
+func check(t *testing.T, worlds map[string]string, spoiled map[string]spoil) map[string]report {
 	t.Helper()
-	in, err := json.Marshal(map[string]any{"worlds": worlds, "end": noon.Format(time.RFC3339)})
+	in, err := json.Marshal(map[string]any{"worlds": worlds, "spoiled": spoiled, "end": noon.Format(time.RFC3339)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +73,8 @@ func python(t *testing.T) string {
 	return filepath.Join("..", ".venv", "bin", "python")
 }
 
-// world starts a world of the simulators' sample fleet behind a spoiler.
-func world(t *testing.T, spoil spoiler, changes ...func(*sim.World)) string {
+// world starts a world of the simulators' sample fleet.
+func world(t *testing.T, changes ...func(*sim.World)) string {
 	t.Helper()
 	f, err := sim.Load(filepath.Join("..", "..", "internal", "sim", "testdata", "small.yaml"))
 	if err != nil {
@@ -93,7 +99,7 @@ func world(t *testing.T, spoil spoiler, changes ...func(*sim.World)) string {
 	for _, change := range changes {
 		change(w)
 	}
-	server := httptest.NewServer(spoil.around(w.Handler()))
+	server := httptest.NewServer(w.Handler())
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -118,32 +124,12 @@ func changing() []sim.Cluster {
 	}
 }
 
-// A spoiler breaks answers: it replaces some bytes in headers and bodies.
-type spoiler struct{ old, with string }
-
-func (s spoiler) around(h http.Handler) http.Handler {
-	if s.old == "" {
-		return h
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, r)
-		for name, values := range rec.Header() {
-			w.Header().Set(name, strings.ReplaceAll(values[0], s.old, s.with))
-		}
-		body := strings.ReplaceAll(rec.Body.String(), s.old, s.with)
-		w.Header().Del("Content-Length")
-		w.WriteHeader(rec.Code)
-		_, _ = w.Write([]byte(body))
-	})
-}
-
 func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 	reports := check(t, map[string]string{
-		"healthy":   world(t, spoiler{}),
-		"throttled": world(t, spoiler{}, func(w *sim.World) { w.Faults().Throttle(0, 1) }),
-		"skewed":    world(t, spoiler{}, func(w *sim.World) { w.Faults().ClockSkew(time.Hour) }),
-	})
+		"healthy":   world(t),
+		"throttled": world(t, func(w *sim.World) { w.Faults().Throttle(0, 1) }),
+		"skewed":    world(t, func(w *sim.World) { w.Faults().ClockSkew(time.Hour) }),
+	}, nil)
 	for name, r := range reports {
 		if len(r.Deviations) > 0 {
 			t.Errorf("%s: %d deviations:\n%s", name, len(r.Deviations), strings.Join(r.Deviations, "\n"))
@@ -229,58 +215,58 @@ func TestNoAnswerDeviatesFromAWSsModel(t *testing.T) {
 func TestTheCheckSeesEveryKindOfDeviation(t *testing.T) {
 	rows := []struct {
 		name  string
-		spoil spoiler
+		spoil spoil
 		want  string // part of a deviation
 	}{
-		{"EKS member unknown", spoiler{`"platformVersion"`, `"platform"`}, "output.cluster.platform: not in the model"},
-		{"EKS enum value unknown", spoiler{`"ACTIVE"`, `"GREEN"`}, "'GREEN' is not one of"},
-		{"EKS timestamp as text", spoiler{`"createdAt":1762160400`, `"createdAt":"2025-11-03"`}, "output.cluster.createdAt: '2025-11-03' is no timestamp"},
-		{"EKS number as text", spoiler{`"clusterDatabaseSizeGb":16`, `"clusterDatabaseSizeGb":"16"`}, "'16' is no integer"},
-		{"EKS list as text", spoiler{`"clusters":["big","factory"]`, `"clusters":"big"`}, "output.clusters: want a list"},
-		{"EKS error unknown", spoiler{`ResourceNotFoundException`, `ClusterNotFoundException`}, "'ClusterNotFoundException' is neither modelled nor common"},
-		{"EKS error not of this operation", spoiler{`ResourceNotFoundException`, `ResourceInUseException`}, "'ResourceInUseException' is neither modelled nor common"},
-		{"EKS error member unknown", spoiler{`"clusterName"`, `"cluster"`}, "error.cluster: not in the model"},
-		{"EKS nodegroup member unknown", spoiler{`"releaseVersion"`, `"release"`}, "output.nodegroup.release: not in the model"},
-		{"EKS nodegroup size as text", spoiler{`"desiredSize":3`, `"desiredSize":"3"`}, "'3' is no integer"},
-		{"EKS update type unknown", spoiler{`"VersionRollback"`, `"Downgrade"`}, "'Downgrade' is not one of"},
-		{"EKS update error unknown", spoiler{`"IpNotAvailable"`, `"NoAddress"`}, "'NoAddress' is not one of"},
-		{"EKS body no JSON", spoiler{`{"clusters"`, `{clusters`}, "JSONDecodeError"},
-		{"CloudWatch member unknown", spoiler{`jTimestamps`, `jTimestampz`}, "Timestampz: not in the model"},
-		{"CloudWatch enum value unknown", spoiler{`Complete`, `Finished`}, "'Finished' is not one of"},
-		{"CloudWatch list as map", spoiler{"hMessages\x80", "hMessages\xa0"}, "output.Messages: want a list"},
-		{"CloudWatch timestamp untagged", spoiler{"\xc1\xfb", "\xfb"}, "is no timestamp"},
-		{"CloudWatch error unknown", spoiler{`InvalidNextToken`, `InvalidPageToken`}, "'InvalidPageToken' is neither modelled nor common"},
-		{"CloudWatch error without its old name", spoiler{`ValidationError;Sender`, `Unknown`}, "x-amzn-query-error"},
-		{"STS member unknown", spoiler{`AccessKeyId`, `AccessKey`}, "output.Credentials.AccessKey: not in the model"},
-		{"STS member missing", spoiler{`<SessionToken>simulated</SessionToken>`, ``}, "output.Credentials.SessionToken: missing"},
-		{"STS timestamp of no form", spoiler{`Z</Expiration>`, `</Expiration>`}, "output.Credentials.Expiration"},
-		{"EKS insight without its time", spoiler{`"lastRefreshTime":17`, `"lastRefreshTime":"soon","was":17`}, "lastRefreshTime: 'soon' is no timestamp"},
-		{"EC2 member unknown", spoiler{`availableIpAddressCount`, `freeIps`}, "freeIps: not in the model"},
-		{"EC2 number as text", spoiler{`>250</availableIpAddressCount>`, `>many</availableIpAddressCount>`}, "is no integer"},
-		{"EC2 error of no form", spoiler{`<Errors>`, `<Errors><Error/>`}, "wrong error element"},
-		{"EC2 error unknown", spoiler{`InvalidSubnetID.NotFound`, `NoSubnet`}, "'NoSubnet' is neither modelled nor common"},
-		{"KMS enum value unknown", spoiler{`"KeyState":"PendingReplicaDeletion"`, `"KeyState":"Doomed"`}, "'Doomed' is not one of"},
-		{"KMS member missing", spoiler{`"KeyId":"mrk-`, `"Id":"mrk-`}, "output.KeyMetadata.KeyId: missing"},
-		{"KMS error unknown", spoiler{`KMSInvalidStateException`, `BadState`}, "'BadState' is neither modelled nor common"},
-		{"KMS of another protocol", spoiler{`application/x-amz-json-1.1`, `application/x-amz-json-1.0`}, "wrong content type"},
-		{"KMS grant's operation unknown", spoiler{`"Operations":["Encrypt"`, `"Operations":["Lock"`}, "'Lock' is not one of"},
-		{"EKS update param unknown", spoiler{`"type":"EncryptionConfig"`, `"type":"Key"`}, "'Key' is not one of"},
-		{"parameter's version as text", spoiler{`"Version":1,`, `"Version":"1",`}, "output.Parameter.Version: '1' is no long"},
-		{"tagging member unknown", spoiler{`"ResourceTagMappingList"`, `"Resources"`}, "output.Resources: not in the model"},
-		{"quota as text", spoiler{`"Value":60`, `"Value":"60"`}, "'60' is no double"},
-		{"EKS update strategy unknown", spoiler{`"updateStrategy":"MINIMAL"`, `"updateStrategy":"QUICK"`}, "'QUICK' is not one of"},
-		{"EKS renewal param unknown", spoiler{`"type":"ReleaseVersion"`, `"type":"Release"`}, "'Release' is not one of"},
-		{"CloudWatch alarm of no state", spoiler{"jStateValueeALARM", "jStateValueeRINGS"}, "'RINGS' is not one of"},
-		{"calendar of no state", spoiler{`"State":"CLOSED"`, `"State":"SHUT"`}, "'SHUT' is not one of"},
-		{"launch template member unknown", spoiler{`latestVersionNumber`, `newest`}, "newest: not in the model"},
-		{"vCPUs as text", spoiler{`<defaultVCpus>2<`, `<defaultVCpus>two<`}, "is no integer"},
-		{"STS error unknown", spoiler{`<Code>AccessDenied<`, `<Code>NotAllowed<`}, "'NotAllowed' is neither modelled nor common"},
+		{"EKS member unknown", spoiling(`"platformVersion"`, `"platform"`), "output.cluster.platform: not in the model"},
+		{"EKS enum value unknown", spoiling(`"ACTIVE"`, `"GREEN"`), "'GREEN' is not one of"},
+		{"EKS timestamp as text", spoiling(`"createdAt":1762160400`, `"createdAt":"2025-11-03"`), "output.cluster.createdAt: '2025-11-03' is no timestamp"},
+		{"EKS number as text", spoiling(`"clusterDatabaseSizeGb":16`, `"clusterDatabaseSizeGb":"16"`), "'16' is no integer"},
+		{"EKS list as text", spoiling(`"clusters":["big","factory"]`, `"clusters":"big"`), "output.clusters: want a list"},
+		{"EKS error unknown", spoiling(`ResourceNotFoundException`, `ClusterNotFoundException`), "'ClusterNotFoundException' is neither modelled nor common"},
+		{"EKS error not of this operation", spoiling(`ResourceNotFoundException`, `ResourceInUseException`), "'ResourceInUseException' is neither modelled nor common"},
+		{"EKS error member unknown", spoiling(`"clusterName"`, `"cluster"`), "error.cluster: not in the model"},
+		{"EKS nodegroup member unknown", spoiling(`"releaseVersion"`, `"release"`), "output.nodegroup.release: not in the model"},
+		{"EKS nodegroup size as text", spoiling(`"desiredSize":3`, `"desiredSize":"3"`), "'3' is no integer"},
+		{"EKS update type unknown", spoiling(`"VersionRollback"`, `"Downgrade"`), "'Downgrade' is not one of"},
+		{"EKS update error unknown", spoiling(`"IpNotAvailable"`, `"NoAddress"`), "'NoAddress' is not one of"},
+		{"EKS body no JSON", spoiling(`{"clusters"`, `{clusters`), "JSONDecodeError"},
+		{"CloudWatch member unknown", spoiling(`jTimestamps`, `jTimestampz`), "Timestampz: not in the model"},
+		{"CloudWatch enum value unknown", spoiling(`Complete`, `Finished`), "'Finished' is not one of"},
+		{"CloudWatch list as map", spoiling("hMessages\x80", "hMessages\xa0"), "output.Messages: want a list"},
+		{"CloudWatch timestamp untagged", spoiling("\xc1\xfb", "\xfb"), "is no timestamp"},
+		{"CloudWatch error unknown", spoiling(`InvalidNextToken`, `InvalidPageToken`), "'InvalidPageToken' is neither modelled nor common"},
+		{"CloudWatch error without its old name", spoiling(`ValidationError;Sender`, `Unknown`), "x-amzn-query-error"},
+		{"STS member unknown", spoiling(`AccessKeyId`, `AccessKey`), "output.Credentials.AccessKey: not in the model"},
+		{"STS member missing", spoiling(`<SessionToken>simulated</SessionToken>`, ``), "output.Credentials.SessionToken: missing"},
+		{"STS timestamp of no form", spoiling(`Z</Expiration>`, `</Expiration>`), "output.Credentials.Expiration"},
+		{"EKS insight without its time", spoiling(`"lastRefreshTime":17`, `"lastRefreshTime":"soon","was":17`), "lastRefreshTime: 'soon' is no timestamp"},
+		{"EC2 member unknown", spoiling(`availableIpAddressCount`, `freeIps`), "freeIps: not in the model"},
+		{"EC2 number as text", spoiling(`>250</availableIpAddressCount>`, `>many</availableIpAddressCount>`), "is no integer"},
+		{"EC2 error of no form", spoiling(`<Errors>`, `<Errors><Error/>`), "wrong error element"},
+		{"EC2 error unknown", spoiling(`InvalidSubnetID.NotFound`, `NoSubnet`), "'NoSubnet' is neither modelled nor common"},
+		{"KMS enum value unknown", spoiling(`"KeyState":"PendingReplicaDeletion"`, `"KeyState":"Doomed"`), "'Doomed' is not one of"},
+		{"KMS member missing", spoiling(`"KeyId":"mrk-`, `"Id":"mrk-`), "output.KeyMetadata.KeyId: missing"},
+		{"KMS error unknown", spoiling(`KMSInvalidStateException`, `BadState`), "'BadState' is neither modelled nor common"},
+		{"KMS of another protocol", spoiling(`application/x-amz-json-1.1`, `application/x-amz-json-1.0`), "wrong content type"},
+		{"KMS grant's operation unknown", spoiling(`"Operations":["Encrypt"`, `"Operations":["Lock"`), "'Lock' is not one of"},
+		{"EKS update param unknown", spoiling(`"type":"EncryptionConfig"`, `"type":"Key"`), "'Key' is not one of"},
+		{"parameter's version as text", spoiling(`"Version":1,`, `"Version":"1",`), "output.Parameter.Version: '1' is no long"},
+		{"tagging member unknown", spoiling(`"ResourceTagMappingList"`, `"Resources"`), "output.Resources: not in the model"},
+		{"quota as text", spoiling(`"Value":60`, `"Value":"60"`), "'60' is no double"},
+		{"EKS update strategy unknown", spoiling(`"updateStrategy":"MINIMAL"`, `"updateStrategy":"QUICK"`), "'QUICK' is not one of"},
+		{"EKS renewal param unknown", spoiling(`"type":"ReleaseVersion"`, `"type":"Release"`), "'Release' is not one of"},
+		{"CloudWatch alarm of no state", spoiling("jStateValueeALARM", "jStateValueeRINGS"), "'RINGS' is not one of"},
+		{"calendar of no state", spoiling(`"State":"CLOSED"`, `"State":"SHUT"`), "'SHUT' is not one of"},
+		{"launch template member unknown", spoiling(`latestVersionNumber`, `newest`), "newest: not in the model"},
+		{"vCPUs as text", spoiling(`<defaultVCpus>2<`, `<defaultVCpus>two<`), "is no integer"},
+		{"STS error unknown", spoiling(`<Code>AccessDenied<`, `<Code>NotAllowed<`), "'NotAllowed' is neither modelled nor common"},
 	}
-	worlds := map[string]string{}
+	spoiled := map[string]spoil{}
 	for _, row := range rows {
-		worlds[row.name] = world(t, row.spoil)
+		spoiled[row.name] = row.spoil
 	}
-	reports := check(t, worlds)
+	reports := check(t, map[string]string{"healthy": world(t)}, spoiled)
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			got := reports[row.name].Deviations
