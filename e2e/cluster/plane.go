@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -108,16 +109,26 @@ func (p *plane) controlPlane(component string, args ...string) *process {
 	return p.start(component, p.programs.ControlPlane, nil, append([]string{component}, args...)...)
 }
 
-// address is a free one of loopback. Another process may take it before its component does,
-// which then fails to start and says so; the components cannot choose their own.
+// Ports that a system gives to nobody who asks for any: Linux begins at 32768 (ip(7)), others
+// later. Below are those of services.
+const firstPort, endOfPorts = 10_000, 32_768
+
+// address is a free one of loopback; the components cannot choose their own. A port that the
+// system gave could be a connection's before its component listens.
 func (p *plane) address() string {
 	p.t.Helper()
-	l, err := net.Listen("tcp", loopback+":0")
-	if err != nil {
-		p.t.Fatal(err)
+	var last error
+	for range 100 {
+		at := net.JoinHostPort(loopback, strconv.Itoa(firstPort+rand.IntN(endOfPorts-firstPort))) //nolint:gosec // no secret
+		l, err := net.Listen("tcp", at)
+		if err == nil {
+			_ = l.Close()
+			return at
+		}
+		last = err
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	p.t.Fatalf("no port is free on loopback: %v", last)
+	return ""
 }
 
 // files are the paths of a certificate and its key.
