@@ -22,6 +22,8 @@ TESTFLAGS ?=
 SEARCH ?=
 SEARCHED := $(if $(SEARCH),| go run -C $(CURDIR) ./internal/canary/listen)
 TEST := go test $(if $(SEARCH),-json) $(TESTFLAGS)
+# What takes longest begins first, so that no processor waits for the last of it.
+LONGEST := ./encryption ./rollout ./real ./deployed ./notifications
 # Where goroutines meet.
 RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
@@ -53,7 +55,7 @@ fmt: need-go $(LINT) ## Format the code
 
 e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS services
 	cd e2e/cluster && go run ./components/build && go test $(TESTFLAGS) ./...
-	cd e2e && $(TEST) -p 4 ./... $(SEARCHED)
+	cd e2e && $(TEST) -p 4 $(LONGEST) ./... $(SEARCHED)
 	go test $(TESTFLAGS) ./functions/notify/... # outages and days of Slack, by a clock that can be moved
 
 # The page of a real API server, where somebody has captured one.
