@@ -25,7 +25,7 @@ TEST := go test $(if $(SEARCH),-json) $(TESTFLAGS)
 # What takes longest begins first, so that no processor waits for the last of it.
 LONGEST := ./encryption ./rollout ./real ./deployed ./notifications
 # Where goroutines meet.
-RACES := ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
+RACES := ./internal/fanout/... ./internal/worker/... ./internal/clustercheck/... ./internal/secretsencryption/... ./functions/... ./internal/ledger/... ./internal/notify/... ./internal/awsfleet/... ./internal/kubeapi/... ./internal/sim/...
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" {print $$2}' tools/go.mod)
 LINT := .cache/bin/golangci-lint-$(LINT_VERSION)
 

@@ -119,16 +119,17 @@ func TestEachFloorImportsOnlyTheFloorsBelowIt(t *testing.T) {
 		may    []string // folders of ours beside itself
 	}{
 		{"internal/fleet", nil},
+		{"internal/fanout", nil},
 		{"internal/incident", []string{"internal/fleet"}},
 		{"events", []string{"internal/fleet"}},
-		{"internal/etcdsize", []string{"internal/fleet"}},
+		{"internal/etcdsize", []string{"internal/fanout", "internal/fleet"}},
 		{"internal/window", []string{"internal/fleet"}},
 		{"internal/nodefreshness", []string{"internal/fleet"}},
 		{"internal/keyguard", []string{"internal/fleet"}},
 		{"internal/checks", []string{"internal/fleet", "internal/keyguard", "internal/nodefreshness"}},
 		{"internal/rollout", []string{"internal/fleet", "internal/nodefreshness", "internal/window"}},
 		{"internal/nodegrouprollout", []string{"internal/fleet", "internal/ledger", "internal/nodefreshness", "internal/rollout", "internal/window"}},
-		{"internal/clustercheck", []string{"internal/fleet", "internal/checks", "internal/nodefreshness"}},
+		{"internal/clustercheck", []string{"internal/fanout", "internal/fleet", "internal/checks", "internal/nodefreshness"}},
 		{"internal/secretsencryption", []string{"internal/fleet", "internal/keyguard", "internal/ledger"}},
 		{"internal/config", []string{"internal/fleet", "internal/window"}},
 		{"internal/rules", []string{"internal/fleet", "internal/checks", "internal/config", "internal/nodefreshness", "internal/rollout", "internal/window"}},
@@ -136,7 +137,7 @@ func TestEachFloorImportsOnlyTheFloorsBelowIt(t *testing.T) {
 		{"internal/ledger", []string{"internal/fleet", "internal/incident", "internal/nodefreshness", "internal/rollout"}},
 		{"internal/kubeapi", []string{"internal/fleet", "internal/awsfleet/refusal"}},
 		// What is read around a nodegroup, and asked of one, are nouns of the rollout.
-		{"internal/awsfleet", []string{"internal/fleet", "internal/kubeapi", "internal/rollout", "internal/nodegrouprollout"}},
+		{"internal/awsfleet", []string{"internal/fanout", "internal/fleet", "internal/kubeapi", "internal/rollout", "internal/nodegrouprollout"}},
 		{"internal/killswitch", []string{"internal/fleet", "internal/awsfleet/refusal"}},
 	}
 	g := load(t)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +14,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/awsfleet"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/nodegroup"
 	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/rollout"
 	"github.com/eks-steward/eks-steward/internal/rules"
@@ -113,17 +113,10 @@ func candidates(ctx context.Context, source *awsfleet.Fleet, reader *nodegroup.R
 			continue
 		}
 		read := make([]rollout.Candidate, len(names))
-		var group sync.WaitGroup
-		slots := make(chan struct{}, atOnce)
-		for i, name := range names {
-			slots <- struct{}{}
+		fanout.Each(len(names), atOnce, func(i int) {
 			show("reading %s: %d of %d clusters", t, i, len(names))
-			group.Go(func() {
-				defer func() { <-slots }()
-				read[i] = reader.Candidate(ctx, t, name)
-			})
-		}
-		group.Wait()
+			read[i] = reader.Candidate(ctx, t, names[i])
+		})
 		for _, c := range read {
 			unread = errors.Join(unread, incomplete(c))
 		}

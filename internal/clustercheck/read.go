@@ -2,8 +2,8 @@ package clustercheck
 
 import (
 	"context"
-	"sync"
 
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -23,16 +23,7 @@ func several[T any](names []string, do func(name string) T) <-chan T {
 	done := make(chan T)
 	go func() {
 		defer close(done)
-		var wg sync.WaitGroup
-		slots := make(chan struct{}, readers)
-		for _, n := range names {
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				done <- do(n)
-			})
-		}
-		wg.Wait()
+		fanout.Each(len(names), readers, func(i int) { done <- do(names[i]) })
 	}()
 	return done
 }

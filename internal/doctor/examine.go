@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -340,18 +340,12 @@ func (p *patient) reach(ctx context.Context, clusters []fleet.Cluster) []sign {
 		}
 	}
 	let, answered := make([]sign, len(public)), make([]sign, len(public))
-	var asking sync.WaitGroup
-	places := make(chan struct{}, atOnce)
-	for i, c := range public {
-		places <- struct{}{}
-		asking.Go(func() {
-			defer func() { <-places }()
-			let[i] = p.entry(ctx, c.ID.Name)
-			_, _, err := p.order.Servers.Storage(ctx, p.target, c, p.now)
-			answered[i] = judgeServer(p.who, c.ID.Name, err)
-		})
-	}
-	asking.Wait()
+	fanout.Each(len(public), atOnce, func(i int) {
+		c := public[i]
+		let[i] = p.entry(ctx, c.ID.Name)
+		_, _, err := p.order.Servers.Storage(ctx, p.target, c, p.now)
+		answered[i] = judgeServer(p.who, c.ID.Name, err)
+	})
 	return slices.Concat(let, answered, inside)
 }
 

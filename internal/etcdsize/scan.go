@@ -5,9 +5,9 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -186,25 +186,18 @@ func needsDescription(r Reading, held fleet.Severity, rules Rules, limits fleet.
 const describers = 4
 
 func (s *scan) describe(ctx context.Context, names []string) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, describers)
-	for _, n := range names {
-		r := s.readings[n]
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			c, err := s.source.Cluster(ctx, s.order.Target, r.Cluster.Name)
-			if err != nil {
-				r.Trouble = fleet.TroubleOf(err)
-				return
-			}
-			r.Described = &c
-			if _, ok := r.fresh(s.rules(r.Cluster.Name), s.now); !ok {
-				s.ask(ctx, r, c)
-			}
-		})
-	}
-	wg.Wait()
+	fanout.Each(len(names), describers, func(i int) {
+		r := s.readings[names[i]]
+		c, err := s.source.Cluster(ctx, s.order.Target, r.Cluster.Name)
+		if err != nil {
+			r.Trouble = fleet.TroubleOf(err)
+			return
+		}
+		r.Described = &c
+		if _, ok := r.fresh(s.rules(r.Cluster.Name), s.now); !ok {
+			s.ask(ctx, r, c)
+		}
+	})
 	for _, n := range names {
 		if r := s.readings[n]; denied(*r) {
 			s.note(r.Trouble)

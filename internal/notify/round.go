@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
@@ -358,18 +358,7 @@ const parallel = 8
 
 // each calls do for 0 to n-1, some at a time, and joins the errors.
 func each(n int, do func(i int) error) error {
-	var (
-		wg   sync.WaitGroup
-		errs = make([]error, n)
-		free = make(chan struct{}, parallel)
-	)
-	for i := range n {
-		free <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-free }()
-			errs[i] = do(i)
-		})
-	}
-	wg.Wait()
+	errs := make([]error, n)
+	fanout.Each(n, parallel, func(i int) { errs[i] = do(i) })
 	return errors.Join(errs...)
 }

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/nodefreshness"
@@ -125,7 +125,7 @@ func (h *Handler) stale(ctx context.Context, conf *config.File) ([]want, error) 
 	targets := conf.Targets()
 	found := make([][]want, len(targets))
 	errs := make([]error, len(targets))
-	together(len(targets), func(i int) {
+	fanout.Each(len(targets), atOnce, func(i int) {
 		open, err := h.Ledger.OpenIncidents(ctx, targets[i])
 		errs[i] = err
 		for _, inc := range open {
@@ -147,7 +147,7 @@ func (h *Handler) read(ctx context.Context, conf *config.File, wanted []want) ([
 	if err != nil {
 		return nil, err
 	}
-	together(len(wanted), func(i int) {
+	fanout.Each(len(wanted), atOnce, func(i int) {
 		w := wanted[i]
 		c := h.Surveyor.Candidate(ctx, w.target, w.name)
 		if c.Policy = h.policyFor(conf, c.ID); c.Cluster.Known() {
@@ -194,19 +194,6 @@ func passes(t *fleet.Trouble) bool {
 // atOnce is how many targets and clusters are read at a time. The adapter keeps to
 // the limits of each API.
 const atOnce = 8
-
-func together(n int, do func(i int)) {
-	var all sync.WaitGroup
-	slots := make(chan struct{}, atOnce)
-	for i := range n {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			do(i)
-		})
-	}
-	all.Wait()
-}
 
 // start starts a rollout that a person wants, of the clusters that he names or of
 // all whose nodes are old.

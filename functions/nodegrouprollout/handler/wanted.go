@@ -9,6 +9,7 @@ import (
 
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -75,7 +76,7 @@ func (h *Handler) find(ctx context.Context, conf *config.File, name string) (wan
 	}
 	there := make([]bool, len(targets))
 	troubles := make([]error, len(targets))
-	together(len(targets), func(i int) {
+	fanout.Each(len(targets), atOnce, func(i int) {
 		c := h.Surveyor.Candidate(ctx, targets[i], name).Cluster
 		there[i] = c.Known()
 		if passes(c.Trouble) {

@@ -19,6 +19,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/awsfleet/quotas"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
 	"github.com/eks-steward/eks-steward/internal/awsfleet/snapshot"
+	"github.com/eks-steward/eks-steward/internal/fanout"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -75,16 +76,7 @@ const atOnce = 4
 func (s *Stage) Nodegroups(ctx context.Context, t fleet.Target, clusters []string) []fleet.Part[[]fleet.Nodegroup] {
 	survey := snapshot.New(awsfleet.New(s.hub), s.now, s.options...).Survey(t)
 	all := make([]fleet.Part[[]fleet.Nodegroup], len(clusters))
-	var reading sync.WaitGroup
-	places := make(chan struct{}, atOnce)
-	for i, name := range clusters {
-		places <- struct{}{}
-		reading.Go(func() {
-			defer func() { <-places }()
-			all[i] = survey.Nodegroups(ctx, name)
-		})
-	}
-	reading.Wait()
+	fanout.Each(len(clusters), atOnce, func(i int) { all[i] = survey.Nodegroups(ctx, clusters[i]) })
 	return all
 }
 
