@@ -44,6 +44,9 @@ type Finding struct {
 type Fact struct {
 	Label string `json:"label"`
 	Value string `json:"value"`
+	// Lasting is of what only one look can know, such as who made the call that it
+	// is about: an incident keeps the fact until it is over.
+	Lasting bool `json:"lasting,omitempty"`
 }
 
 // An Approval asks a person to allow one plan.

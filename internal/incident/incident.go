@@ -5,6 +5,7 @@
 package incident
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +129,7 @@ func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition)
 	if f.Outcome == fleet.Unknown {
 		next.Finding.Severity = max(f.Severity, prev.Finding.Severity)
 	}
+	next.Finding.Facts = slices.Concat(f.Facts, lasting(prev.Finding.Facts, f.Facts))
 	next.Worst = max(next.Worst, next.Finding.Severity)
 	if next.Fingerprint() != prev.Fingerprint() {
 		return next.turn(now), WasChanged
@@ -138,6 +140,18 @@ func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition)
 		}
 	}
 	return next, Refreshed
+}
+
+// lasting are the facts that stay true although a look says no more about them.
+func lasting(known, seen []fleet.Fact) []fleet.Fact {
+	var kept []fleet.Fact
+	for _, k := range known {
+		again := func(s fleet.Fact) bool { return s.Label == k.Label }
+		if k.Lasting && !slices.ContainsFunc(seen, again) {
+			kept = append(kept, k)
+		}
+	}
+	return kept
 }
 
 // How long a message stays as it is when nothing but its numbers moved. People

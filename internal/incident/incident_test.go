@@ -1,6 +1,7 @@
 package incident_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +15,32 @@ func saw(o fleet.Outcome, s fleet.Severity, cause string) fleet.Finding {
 	return fleet.Finding{
 		Check: "etcd-size", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: "prod"},
 		Outcome: o, Severity: s, Cause: cause,
+	}
+}
+
+func TestALastingFactIsKeptUntilTheIncidentIsOver(t *testing.T) {
+	with := func(f fleet.Finding, facts ...fleet.Fact) fleet.Finding { f.Facts = facts; return f }
+	fail, unseen, pass := saw(fleet.Fail, fleet.Critical, "disabled"), saw(fleet.Unknown, fleet.Warning, "unread"), saw(fleet.Pass, fleet.Info, "")
+	size := func(s string) fleet.Fact { return fleet.Fact{Label: "Size", Value: s} }
+	by := func(who string) fleet.Fact { return fleet.Fact{Label: "Caller", Value: who, Lasting: true} }
+	var inc *incident.Incident
+	for i, step := range []struct {
+		why  string
+		saw  fleet.Finding
+		want []fleet.Fact
+	}{
+		{"opened by a call", with(fail, size("1"), by("alice")), []fleet.Fact{size("1"), by("alice")}},
+		{"a later look knows only the size", with(fail, size("2")), []fleet.Fact{size("2"), by("alice")}},
+		{"nor does one that sees nothing", unseen, []fleet.Fact{by("alice")}},
+		{"somebody else called", with(fail, by("bob")), []fleet.Fact{by("bob")}},
+		{"it is over", pass, nil},
+		{"another trouble has another cause", with(fail, size("3")), []fleet.Fact{size("3")}},
+	} {
+		next, _ := incident.Next(inc, step.saw, t0.Add(time.Duration(i)*time.Minute))
+		if !slices.Equal(next.Finding.Facts, step.want) {
+			t.Errorf("%s: the facts are %v, want %v", step.why, next.Finding.Facts, step.want)
+		}
+		inc = &next
 	}
 }
 

@@ -101,8 +101,8 @@ func (u Use) facts(by Call) []fleet.Fact {
 		return all
 	}
 	return append(all,
-		fleet.Fact{Label: "Call", Value: by.Name + " at " + by.At.UTC().Format(time.RFC3339)},
-		fleet.Fact{Label: "Caller", Value: cmp.Or(clip(by.Principal), "not said")},
+		fleet.Fact{Label: "Call", Value: by.Name + " at " + by.At.UTC().Format(time.RFC3339), Lasting: true},
+		fleet.Fact{Label: "Caller", Value: cmp.Or(clip(by.Principal), "not said"), Lasting: true},
 	)
 }
 
@@ -212,7 +212,6 @@ func (u Use) unread(f *fleet.Finding, by Call) bool {
 		f.Title = "the key of " + u.Cluster.Name + " may no longer work"
 		f.Reason = "CloudTrail saw " + by.Name + ". " + f.Reason
 	case denied && by.Name == "PutKeyPolicy":
-		f.Cause = "policy-shuts-out"
 		f.Title = "the policy of the key of " + u.Cluster.Name + " now shuts eks-steward out"
 		f.Reason = "The key's policy was changed, and since then eks-steward may not read the key: others may be shut out too. " + f.Reason
 	case u.Key.Known():

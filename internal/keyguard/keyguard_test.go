@@ -10,6 +10,7 @@ import (
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/golden"
+	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/keyguard"
 )
 
@@ -103,7 +104,7 @@ func TestJudge(t *testing.T) {
 		{"EKS reports its grant, which is another finding", "", reported("KmsGrantRevoked", same), "pass info "},
 
 		{"FAULT 61 a policy that changes nothing for the cluster", "PutKeyPolicy", same, "fail info policy-changed"},
-		{"a policy that shuts us out", "PutKeyPolicy", trouble(fleet.Denied), "unknown warning policy-shuts-out"},
+		{"a policy that shuts us out", "PutKeyPolicy", trouble(fleet.Denied), "unknown warning unread"},
 		{"FAULT 05 a key that may not be read", "", trouble(fleet.Denied), "unknown warning unread"},
 		{"a key that cannot be read after a call that breaks it", "DisableKey", trouble(fleet.Throttled), "unknown critical unread"},
 		{"FAULT 09 a state that is newer than this version", "", state("Frozen"), "unknown warning state-unknown"},
@@ -117,6 +118,28 @@ func TestJudge(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { check(t, f, keyguard.Key, c.want) })
 	}
 	golden.Check(t, "key.txt", page.String())
+}
+
+func TestTheNextLookIsNoNewsAndDoesNotForgetTheCall(t *testing.T) {
+	disabled, unread := using(), using()
+	disabled.Key.Value.State = "Disabled"
+	unread.Key = fleet.Read(fleet.Key{}, refusal(fleet.Denied, "kms:DescribeKey", "no"), noon)
+	for _, c := range []struct {
+		call string
+		use  keyguard.Use
+	}{{"DisableKey", disabled}, {"DisableKey", unread}, {"PutKeyPolicy", unread}} {
+		told, _ := incident.Next(nil, keyguard.Judge(c.use, called(c.call), noon), noon)
+		tomorrow := noon.AddDate(0, 0, 1)
+		next, turn := incident.Next(&told, keyguard.Judge(c.use, keyguard.Call{}, tomorrow), tomorrow)
+		if turn.News() {
+			t.Errorf("after %s the same trouble is told again the next day: %s", c.call, turn)
+		}
+		for _, label := range []string{"Call", "Caller"} {
+			if !slices.ContainsFunc(next.Finding.Facts, func(f fleet.Fact) bool { return f.Label == label }) {
+				t.Errorf("after %s the next look forgets the %s: %v", c.call, label, next.Finding.Facts)
+			}
+		}
+	}
 }
 
 func TestJudgeGrant(t *testing.T) {
