@@ -41,8 +41,9 @@ var queues = []string{
 // allLook is where an event arrives that brings a new cluster.
 const allLook = "EtcdSizeQueue, ClusterCheckQueue, SecretsEncryptionQueue"
 
-// arrivals puts an event on a bus and names the queues it arrives in.
-func (p *product) arrivals(t *testing.T, from aws.Config, bus string, e envelope) string {
+// put puts an event on a bus and returns its id, or nothing where PutEvents
+// refuses it.
+func (p *product) put(t *testing.T, from aws.Config, bus string, e envelope) string {
 	t.Helper()
 	out, err := eventbridge.NewFromConfig(from).PutEvents(t.Context(), &eventbridge.PutEventsInput{
 		Entries: []ebtypes.PutEventsRequestEntry{{Source: &e.Source, DetailType: &e.DetailType, Detail: aws.String(string(e.Detail)), EventBusName: &bus}},
@@ -50,42 +51,72 @@ func (p *product) arrivals(t *testing.T, from aws.Config, bus string, e envelope
 	if err != nil {
 		t.Fatalf("%v\n%s", err, p.Said())
 	}
-	if out.FailedEntryCount > 0 {
-		return "refused by PutEvents"
-	}
-	var arrived []string
+	return aws.ToString(out.Entries[0].EventId)
+}
+
+// arrivals are the queues that events arrived in since they were emptied last, by
+// the id that an event keeps from bus to bus.
+type arrivals map[string][]string
+
+func (p *product) arrivals(t *testing.T) arrivals {
+	t.Helper()
+	all := arrivals{}
 	for _, queue := range queues {
-		switch n := len(p.take(t, p.Hub.ID(queue))); n {
-		case 0:
-		case 1:
-			arrived = append(arrived, queue)
-		default:
-			arrived = append(arrived, fmt.Sprintf("%s %d times", queue, n))
+		times := map[string]int{}
+		for _, body := range p.take(t, p.Hub.ID(queue)) {
+			var e struct{ ID string }
+			if err := json.Unmarshal([]byte(body), &e); err != nil || e.ID == "" {
+				t.Fatalf("what arrived in %s is no event: %v\n%s", queue, err, body)
+			}
+			times[e.ID]++
+		}
+		for id, n := range times {
+			arrived := queue
+			if n > 1 {
+				arrived = fmt.Sprintf("%s %d times", queue, n)
+			}
+			all[id] = append(all[id], arrived)
 		}
 	}
-	if arrived == nil {
+	return all
+}
+
+// of says where the event that put returned arrived.
+func (a arrivals) of(id string) string {
+	switch {
+	case id == "":
+		return "refused by PutEvents"
+	case a[id] == nil:
 		return "nowhere"
 	}
-	return strings.Join(arrived, ", ")
+	return strings.Join(a[id], ", ")
 }
 
 // Nothing here is decoded by us: the emulator's EventBridge matches the deployed
 // patterns. The runner stands still meanwhile, so that what arrives stays.
 func TestEveryTestEventArrivesInExactlyItsQueues(t *testing.T) {
 	steward.drain(t)
-	var b strings.Builder
-	b.WriteString("# Where each test event arrives that is put on the default bus, where AWS's are, and on our own.\n")
+	type both struct{ standard, own string } // ids of the same event on two buses
+	ids := map[testevents.Case]both{}
 	for _, c := range testevents.List() {
 		raw, err := testevents.Read(c.Function, c.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var e envelope
-		if err := json.Unmarshal(raw, &e); err != nil {
-			fmt.Fprintf(&b, "%-55s no event\n", c)
-			continue
+		if err := json.Unmarshal(raw, &e); err == nil {
+			ids[c] = both{steward.put(t, steward.Config, "default", e), steward.put(t, steward.Config, deployed.Bus, e)}
 		}
-		fmt.Fprintf(&b, "%-55s default: %-32s own: %s\n", c, steward.arrivals(t, steward.Config, "default", e), steward.arrivals(t, steward.Config, deployed.Bus, e))
+	}
+	arrived := steward.arrivals(t)
+	var b strings.Builder
+	b.WriteString("# Where each test event arrives that is put on the default bus, where AWS's are, and on our own.\n")
+	for _, c := range testevents.List() {
+		if id, ok := ids[c]; ok {
+			fmt.Fprintf(&b, "%-55s default: %-32s own: %s\n", c, arrived.of(id.standard), arrived.of(id.own))
+		} else {
+			fmt.Fprintf(&b, "%-55s no event\n", c)
+		}
 	}
 	golden(t, "arrivals.golden", b.String())
 }
@@ -97,7 +128,8 @@ func TestNearMissesArriveNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	hit := envelopeOf(t, raw)
-	if got := steward.arrivals(t, steward.Config, "default", hit); got != allLook {
+	id := steward.put(t, steward.Config, "default", hit)
+	if got := steward.arrivals(t).of(id); got != allLook {
 		t.Fatalf("the event that the others miss nearly arrives %s, want in %s", got, allLook)
 	}
 	for name, change := range map[string]func(e *envelope, detail map[string]any){
@@ -124,7 +156,8 @@ func TestNearMissesArriveNowhere(t *testing.T) {
 			}
 			e.Detail = b
 			for _, bus := range []string{"default", deployed.Bus} {
-				if got := steward.arrivals(t, steward.Config, bus, e); got != "nowhere" {
+				id := steward.put(t, steward.Config, bus, e)
+				if got := steward.arrivals(t).of(id); got != "nowhere" {
 					t.Errorf("on the bus %s it arrives in %s", bus, got)
 				}
 			}
@@ -158,7 +191,8 @@ func TestAnotherAccountReachesTheReadersButNotNotify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := steward.arrivals(t, from, "default", envelopeOf(t, raw)); got != want {
+		id := steward.put(t, from, "default", envelopeOf(t, raw))
+		if got := steward.arrivals(t).of(id); got != want {
 			t.Errorf("%s of another account arrives in %s, want %s", event, got, want)
 		}
 	}
