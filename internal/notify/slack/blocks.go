@@ -56,8 +56,9 @@ const (
 	maxSection = 3000
 	maxFields  = 10
 	maxField   = 2000
-	maxConfirm = 300 // https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
-	maxButton  = 75  // https://docs.slack.dev/reference/block-kit/block-elements/button-element
+	maxMessage = 11_000 // texts of all blocks; not documented, see slackapi/bolt-js, issue 2867
+	maxConfirm = 300    // https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
+	maxButton  = 75     // https://docs.slack.dev/reference/block-kit/block-elements/button-element
 )
 
 func header(text string) Block {

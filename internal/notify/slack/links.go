@@ -14,7 +14,7 @@ import (
 const (
 	maxLinks    = 5
 	maxMentions = 10
-	maxURL      = 380 // even if all of it has to be escaped, it and a label fit into a field
+	maxURL      = 380 // escaped: five of them are not to fill a message
 )
 
 // appendLinks shows where to read on: as buttons where somebody listens, since
@@ -52,7 +52,7 @@ func secure(address string) string {
 		return ""
 	}
 	s := u.String()
-	if strings.ContainsAny(s, "<>|\" ") || len(s) > maxURL {
+	if strings.ContainsAny(s, "<>|\" ") || clip(s, maxURL) != clip(s, maxField) {
 		return ""
 	}
 	return s

@@ -14,24 +14,26 @@ import (
 	"github.com/eks-steward/eks-steward/internal/notify"
 )
 
-// What a phone can show of a message at night; all of it together stays far
-// below Slack's limits.
+// What a phone can show of a message at night; all of it together stays below
+// Slack's limits.
 const (
 	headline  = 300
 	paragraph = 600  // what it means, why
 	remedy    = 1800 // what to do
 	label     = 80
-	value     = 300
+	value     = 210
 	line      = 190 // one incident in a digest: ten of them, with their places, fit into a section
 	region    = 48  // where it is
 )
 
 // What a digest shows by name: so many incidents of one group and in all, and so
-// many groups. A group is up to three blocks, and up to eight stand around them.
+// many groups, as long as their texts are short. A group is up to three blocks, and
+// up to eight stand around them.
 const (
 	namedOfGroup = 10
 	namedInAll   = 40
 	groups       = 14
+	listed       = maxMessage - 4200 // characters of all groups; the rest is for what stands around them
 )
 
 // Render lays out a message. The result is always one that Slack accepts.
@@ -167,27 +169,42 @@ func digest(m notify.Message) []Block {
 		blocks = appendText(blocks, "Cause", m.Cause, paragraph)
 		blocks = append(blocks, footnote("digest of the hour from "+notify.Clock(m.Bucket, m.Location)))
 	}
+	named, rest := grouped(m)
+	return append(append(blocks, named...), others(rest)...)
+}
+
+// grouped names the groups that there is room for, and returns the rest.
+func grouped(m notify.Message) (blocks []Block, rest []notify.Group) {
 	all := m.Groups()
-	shown := all[:min(len(all), groups)]
-	room := namedInAll
+	room, left := namedInAll, listed
 	said := map[string]bool{} // groups of one check often have the same remedy
-	for _, g := range shown {
+	for i, g := range all {
 		names := min(len(g.Notices), namedOfGroup, room)
+		text := list(m, g, names)
+		if left -= width(text); left < 0 || i == groups {
+			return blocks, all[i:]
+		}
 		room -= names
-		blocks = append(blocks, divider(), section(list(m, g, names)))
-		if what := g.Remedy(); !said[what] {
+		blocks = append(blocks, divider(), section(text))
+		if what := g.Remedy(); !said[what] && left >= paragraph+label {
 			said[what] = true
 			blocks = appendText(blocks, "What to do", notify.Steps(what), paragraph)
+			left -= paragraph + label
 		}
 	}
-	if rest := all[len(shown):]; len(rest) > 0 {
-		left := 0
-		for _, g := range rest {
-			left += len(g.Notices)
-		}
-		blocks = append(blocks, divider(), section(fmt.Sprintf("and %d more, of %d other kinds", left, len(rest))))
+	return blocks, nil
+}
+
+// others counts the groups that are not named.
+func others(rest []notify.Group) []Block {
+	if len(rest) == 0 {
+		return nil
 	}
-	return blocks
+	left := 0
+	for _, g := range rest {
+		left += len(g.Notices)
+	}
+	return []Block{divider(), section(fmt.Sprintf("and %d more, of %s", left, fleet.Count(len(rest), "other kind")))}
 }
 
 // list is the heading of a group and its first incidents; the others are counted.

@@ -295,6 +295,8 @@ func FuzzRender(f *testing.F) {
 	f.Add("🙂🙂", "🙂", strings.Repeat("🙂", 2000), 9, 20, 12, uint8(4), "*", "https://a/?"+strings.Repeat("&", 370))
 	f.Add("U0123ABCD> <!channel", "S0123ABCD", strings.Repeat("&", 700), 2, 1, 12, uint8(66), "*", "https://a/"+strings.Repeat("ü", 9000))
 	f.Add(strings.Repeat("🙂", 300), "prod", strings.Repeat("ü", 300), 2, 40, 40, uint8(5), "", "")
+	f.Add(strings.Repeat("a", 400), strings.Repeat("b", 400), strings.Repeat("c", 5000), 2, 1, 40, uint8(0), strings.Repeat("d", 900), "https://a/"+strings.Repeat("e", 360))
+	f.Add(strings.Repeat("a", 400), strings.Repeat("b", 400), strings.Repeat("c", 5000), 2, 40, 20, uint8(6), strings.Repeat("d", 900), "https://a/"+strings.Repeat("e", 360))
 	f.Add(strings.Repeat("a", 300), "prod", strings.Repeat("ü", 300), 2, 200, 39, uint8(6), "note", "https://example.com")
 	f.Fuzz(func(t *testing.T, title, name, text string, severity, notices, facts int, which uint8, note, link string) {
 		m := notify.Message{Kind: kinds[int(which)%len(kinds)], Note: note, Cause: text, Bucket: time.Unix(int64(facts), 0), Broadcast: which&64 != 0, Mention: []string{title, "U0123ABCD", "S0123ABCD"}}
@@ -363,5 +365,22 @@ func TestAButtonIsOnlyShownWhereSomebodyListens(t *testing.T) {
 				t.Errorf("a button: %t", got)
 			}
 		})
+	}
+}
+
+// Slack refuses a message for all of its texts together, too.
+func TestADigestOfLongTextsNamesWhatThereIsRoomFor(t *testing.T) {
+	m := notify.Message{Kind: notify.Daily}
+	for i := range 42 {
+		f := notifytest.Full("prod", fleet.Warning)
+		f.Check = "check-" + string(rune('a'+i%14))
+		f.Title, f.Remedy = strings.Repeat("title ", 20), f.Check+strings.Repeat(" do", 200)
+		m.Notices = append(m.Notices, about(notify.Opened, f).Notices...)
+	}
+	p := slack.Render(m, true)
+	taken(t, p, true)
+	all := strings.Join(texts(p), "\n")
+	if named := strings.Count(all, "• "); named < 15 || !strings.Contains(all, "other kinds") {
+		t.Errorf("%d incidents are named in %s", named, all)
 	}
 }

@@ -142,5 +142,8 @@ func Decode(body []byte) (*slack.WebhookMessage, string) {
 	if !validBlocks(m.Blocks) {
 		return nil, "invalid_blocks"
 	}
+	if width(texts(&m)) > maxAll {
+		return nil, "msg_blocks_too_long"
+	}
 	return &m, ""
 }

@@ -92,6 +92,8 @@ func TestSlackRefusesWithItsOwnWords(t *testing.T) {
 		"a button without an id":         {message(actions(press("", ""))), "invalid_blocks"},
 		"a button that runs a script":    {message(actions(press("a", "javascript:alert(1)"))), "invalid_blocks"},
 		"a button with an endless page":  {message(actions(press("a", "https://example.com/"+strings.Repeat("a", 3000)))), "invalid_blocks"},
+		"sections of 11,000 in all":      {message(repeat(section(strings.Repeat("a", 2750)), 4)...), "ok"},
+		"sections of 11,004 in all":      {message(repeat(section(strings.Repeat("a", 2751)), 4)...), "msg_blocks_too_long"},
 		"a block that Slack has not got": {message(`{"type":"poem"}`), "invalid_blocks"},
 	} {
 		t.Run(name, func(t *testing.T) {
