@@ -387,7 +387,7 @@ var Keys = []Key{
 	},
 	{
 		Path: "notify.sns", OneOf: []string{SNSAlways, SNSFallback}, Example: SNSAlways,
-		Doc:  "Whether the SNS topic hears everything, or only what Slack did not take.",
+		Doc:  "Whether the SNS topic hears everything, or only what no channel of Slack tells or took.",
 		Want: "always or fallback, and always when slack is false",
 	},
 	{

@@ -33,7 +33,7 @@ type Notify struct {
 // When a message goes to SNS.
 const (
 	SNSAlways   = "always"   // every message
-	SNSFallback = "fallback" // only what Slack did not take
+	SNSFallback = "fallback" // only what no channel of Slack tells or took
 )
 
 // Route is a channel of Slack and what is told there.

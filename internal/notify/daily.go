@@ -58,15 +58,34 @@ func (r *round) open(ctx context.Context) (open []incident.Incident, err error) 
 }
 
 // postDaily posts the digest of a day, or leaves it to a later look. One that was
-// refused would be at every other look today: it counts as had.
+// refused would be at every other look today: it counts as had, once SNS has what
+// it left to this digest.
 func (r *round) postDaily(ctx context.Context, route Route, m Message, day string) error {
 	if len(m.Notices) > 0 {
 		_, _, err := r.deliver(ctx, route, Delivery{Act: Post, Message: m})
-		if refused := (*Refused)(nil); err != nil && !errors.As(err, &refused) {
+		refused := (*Refused)(nil)
+		switch {
+		case err == nil:
+		case !errors.As(err, &refused), !r.dailyToSNS(ctx, route, m, refused):
 			return nil
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recording)
 	defer cancel()
 	return r.Ledger.NoteDigest(ctx, route.ID, day)
+}
+
+// dailyToSNS publishes a digest that its place refused, if SNS left to it what is in
+// there, and reports whether nothing of it is lost.
+func (r *round) dailyToSNS(ctx context.Context, route Route, m Message, refused *Refused) bool {
+	if !route.DigestOnly || r.SNS == nil || len(r.SNS.Behind) == 0 {
+		return true
+	}
+	m.Note = strings.TrimSpace(refusal(route, refused) + " " + m.Note)
+	if _, err := r.SNS.Channel.Post(ctx, m); err != nil {
+		r.report.SNSFailed = err.Error()
+		return false
+	}
+	r.report.Posted++
+	return true
 }

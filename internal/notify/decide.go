@@ -45,8 +45,8 @@ const (
 )
 
 // Decide holds what is true of an incident against what the route heard last.
-// SNS as a fallback hears of its own accord only how something ended that it was
-// told before; what Slack did not take is decided under Always.
+// A route that stands behind others hears of what they tell only how it ended, if it
+// was told before; everything else is decided as if it stood alone.
 func Decide(inc incident.Incident, route Route, rules Rules, now time.Time) Decision {
 	if route.ID == Machines {
 		return decideMachines(inc)
@@ -73,7 +73,7 @@ func decideNews(inc incident.Incident, route Route, rules Rules, now time.Time) 
 		return decideOver(inc, route, open, now)
 	case open && last.Fingerprint == inc.Fingerprint():
 		return decideSame(inc, route, rules, now)
-	case route.ID == SNS && rules.SNS == Fallback:
+	case route.leaves(inc):
 		return skip("left to Slack")
 	case open:
 		return news(Changed, fmt.Sprintf("changed since revision %d", last.Revision), last, route, now)
@@ -98,6 +98,8 @@ func decideOver(inc incident.Incident, route Route, open bool, now time.Time) De
 		return skip(nothingNew(last))
 	case inc.Worst < route.MinSeverity:
 		return skip("below the minimum severity")
+	case route.leaves(inc):
+		return skip("left to Slack")
 	}
 	return skip(came)
 }
@@ -124,7 +126,7 @@ func decideSame(inc incident.Incident, route Route, rules Rules, now time.Time) 
 	last := inc.Told[route.ID]
 	text := decideText(inc, route, now)
 	every := rules.remindAfter(inc.Finding)
-	if every == 0 || route.ID == SNS && rules.SNS == Fallback {
+	if every == 0 || route.leaves(inc) {
 		return text
 	}
 	due := last.At.Add(every)

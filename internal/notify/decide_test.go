@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // the zones of the tests
 
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
@@ -55,36 +56,32 @@ func TestDecide(t *testing.T) {
 	for name, c := range map[string]struct {
 		inc     incident.Incident
 		channel string
-		sns     string
 		kind    notify.Kind // empty when nobody is told
 		reason  string
 	}{
-		"a new trouble is told":                                    {inc: life(critical), kind: notify.Opened, reason: "open, and not heard of yet"},
-		"22: the same trouble is not told again":                   {inc: heard(life(critical), notify.Slack, critical), reason: "already told: nothing new since revision 1"},
-		"a trouble that became worse is told":                      {inc: heard(life(warning, critical), notify.Slack, warning), kind: notify.Changed, reason: "changed since revision 1"},
-		"59: a change that was never heard as opened opens":        {inc: life(warning, critical), kind: notify.Opened, reason: "open, and not heard of yet"},
-		"a trouble that is over is told":                           {inc: heard(life(critical, passing), notify.Slack, critical), kind: notify.Resolved, reason: "over, and heard of as open at revision 1"},
-		"an end that was told is not told again":                   {inc: heard(life(critical, passing), notify.Slack, critical, passing), reason: "already told: nothing new since revision 2"},
-		"59: what came and went unheard is not told":               {inc: life(critical, passing), reason: "opened and resolved before anybody was told"},
-		"what came back and went again is not told":                {inc: heard(life(critical, passing, critical, gone), notify.Slack, critical, passing), reason: "opened and resolved before anybody was told"},
-		"a trouble that comes back opens":                          {inc: heard(life(critical, passing, critical), notify.Slack, critical, passing), kind: notify.Opened, reason: "open, and not heard of yet"},
-		"what changed and changed back is not told":                {inc: heard(life(warning, critical, warning), notify.Slack, warning), reason: "changed and changed back"},
-		"a mild trouble is not told":                               {inc: life(info), reason: "below the minimum severity"},
-		"the end of a mild trouble is not told":                    {inc: life(info, passing), reason: "below the minimum severity"},
-		"a told trouble that became mild is told":                  {inc: heard(life(critical, info), notify.Slack, critical), kind: notify.Changed, reason: "changed since revision 1"},
-		"the end of a told trouble that became mild is told":       {inc: heard(life(critical, info, passing), notify.Slack, critical), kind: notify.Resolved, reason: "over, and heard of as open at revision 1"},
-		"what another channel heard does not count":                {inc: heard(life(critical), notify.SNS, critical), kind: notify.Opened, reason: "open, and not heard of yet"},
-		"SNS hears everything when it always does":                 {inc: life(critical), channel: notify.SNS, sns: notify.Always, kind: notify.Opened, reason: "open, and not heard of yet"},
-		"SNS as a fallback leaves news to Slack":                   {inc: life(critical), channel: notify.SNS, sns: notify.Fallback, reason: "left to Slack"},
-		"SNS as a fallback leaves changes to Slack":                {inc: heard(life(warning, critical), notify.SNS, warning), channel: notify.SNS, sns: notify.Fallback, reason: "left to Slack"},
-		"SNS as a fallback hears how that ended which it had told": {inc: heard(life(critical, passing), notify.SNS, critical), channel: notify.SNS, sns: notify.Fallback, kind: notify.Resolved, reason: "over, and heard of as open at revision 1"},
+		"a new trouble is told":                              {inc: life(critical), kind: notify.Opened, reason: "open, and not heard of yet"},
+		"22: the same trouble is not told again":             {inc: heard(life(critical), notify.Slack, critical), reason: "already told: nothing new since revision 1"},
+		"a trouble that became worse is told":                {inc: heard(life(warning, critical), notify.Slack, warning), kind: notify.Changed, reason: "changed since revision 1"},
+		"59: a change that was never heard as opened opens":  {inc: life(warning, critical), kind: notify.Opened, reason: "open, and not heard of yet"},
+		"a trouble that is over is told":                     {inc: heard(life(critical, passing), notify.Slack, critical), kind: notify.Resolved, reason: "over, and heard of as open at revision 1"},
+		"an end that was told is not told again":             {inc: heard(life(critical, passing), notify.Slack, critical, passing), reason: "already told: nothing new since revision 2"},
+		"59: what came and went unheard is not told":         {inc: life(critical, passing), reason: "opened and resolved before anybody was told"},
+		"what came back and went again is not told":          {inc: heard(life(critical, passing, critical, gone), notify.Slack, critical, passing), reason: "opened and resolved before anybody was told"},
+		"a trouble that comes back opens":                    {inc: heard(life(critical, passing, critical), notify.Slack, critical, passing), kind: notify.Opened, reason: "open, and not heard of yet"},
+		"what changed and changed back is not told":          {inc: heard(life(warning, critical, warning), notify.Slack, warning), reason: "changed and changed back"},
+		"a mild trouble is not told":                         {inc: life(info), reason: "below the minimum severity"},
+		"the end of a mild trouble is not told":              {inc: life(info, passing), reason: "below the minimum severity"},
+		"a told trouble that became mild is told":            {inc: heard(life(critical, info), notify.Slack, critical), kind: notify.Changed, reason: "changed since revision 1"},
+		"the end of a told trouble that became mild is told": {inc: heard(life(critical, info, passing), notify.Slack, critical), kind: notify.Resolved, reason: "over, and heard of as open at revision 1"},
+		"what another channel heard does not count":          {inc: heard(life(critical), notify.SNS, critical), kind: notify.Opened, reason: "open, and not heard of yet"},
+		"SNS hears everything when it always does":           {inc: life(critical), channel: notify.SNS, kind: notify.Opened, reason: "open, and not heard of yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.channel == "" {
 				c.channel = notify.Slack
 			}
 			route := notify.Route{ID: c.channel, MinSeverity: fleet.Warning}
-			got := notify.Decide(c.inc, route, notify.Rules{SNS: c.sns}, notifytest.Start)
+			got := notify.Decide(c.inc, route, notify.Rules{}, notifytest.Start)
 			want := notify.Decision{Kind: c.kind, Reason: c.reason}
 			if c.kind != "" {
 				want.Act = notify.Post
@@ -237,7 +234,6 @@ func TestDecideByRoutesHoursAndMutes(t *testing.T) {
 		"a warning is told again after its own time":          {heard(life(warning), notify.Slack, warning), notify.Route{}, reminding, 24 * time.Hour, hold(nothing, start.Add(168*time.Hour))},
 		"never is never":                                      {heard(life(critical), notify.Slack, critical), notify.Route{}, notify.Rules{}, 9999 * time.Hour, hold(nothing, time.Time{})},
 		"nobody is reminded of our own work":                  {heard(life(notifytest.Rolling(1, 9, true)), notify.Slack, notifytest.Rolling(1, 9, true)), notify.Route{}, reminding, 9999 * time.Hour, hold(nothing, time.Time{})},
-		"a fallback reminds nobody":                           {heard(life(critical), notify.SNS, critical), notify.Route{ID: notify.SNS}, notify.Rules{SNS: notify.Fallback, RemindCritical: time.Hour}, 9999 * time.Hour, hold(nothing, time.Time{})},
 		"a reminder is said in the thread where there is one": {posted(life(critical), critical), notify.Route{Channel: board{}}, reminding, 24 * time.Hour, notify.Decision{Act: notify.Reply, Kind: notify.Reminder, Reason: "still open"}},
 		"a muted trouble is not told again":                   {heard(life(critical), notify.Slack, critical), notify.Route{}, notify.Rules{RemindCritical: time.Second, Muted: muted.Muted}, time.Minute, hold("muted until 2026-11-20 02:45 UTC: the disk is being replaced", start.Add(30*time.Minute))},
 	} {
@@ -247,6 +243,103 @@ func TestDecideByRoutesHoursAndMutes(t *testing.T) {
 			}
 			if got := notify.Decide(c.inc, c.route, c.rules, start.Add(c.at)); got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAFallbackLeavesToSlackOnlyWhatSlackTells(t *testing.T) {
+	var (
+		life    = notifytest.Life
+		all     = notify.Route{ID: notify.SlackChannel("C1")}
+		severe  = notify.Route{ID: all.ID, MinSeverity: fleet.Critical}
+		checks  = notify.Route{ID: notify.SlackChannel("C2"), Checks: []string{"version-support"}}
+		names   = notify.Route{ID: notify.SlackChannel("C3"), Match: func(c fleet.ClusterID) bool { return c.Name == "dev" }}
+		daily   = notify.Route{ID: notify.SlackChannel("C4"), DigestAt: "09:00", DigestOnly: true}
+		others  = notify.Route{ID: daily.ID, DigestAt: "09:00", DigestOnly: true, Checks: checks.Checks}
+		bySlack = func(inc incident.Incident, findings ...fleet.Finding) incident.Incident {
+			return heard(inc, all.ID, findings...)
+		}
+		bySNS = func(inc incident.Incident, findings ...fleet.Finding) incident.Incident {
+			return heard(inc, notify.SNS, findings...)
+		}
+	)
+	for name, c := range map[string]struct {
+		inc    incident.Incident
+		places []notify.Route
+		kind   notify.Kind // empty when SNS tells nothing
+		reason string
+	}{
+		"news":                          {life(critical), []notify.Route{all}, "", "left to Slack"},
+		"news for one place of several": {life(critical), []notify.Route{checks, names, all}, "", "left to Slack"},
+		"a change of what SNS told":     {bySNS(life(warning, critical), warning), []notify.Route{all}, "", "left to Slack"},
+		"a change of what a place told, now too mild": {bySlack(life(critical, warning), critical), []notify.Route{severe}, "", "left to Slack"},
+		"a reminder":                                   {bySNS(life(critical), critical), []notify.Route{all}, "", "already told: nothing new since revision 1"},
+		"an end that Slack will tell":                  {bySlack(life(critical, passing), critical), []notify.Route{all}, "", "left to Slack"},
+		"an end that Slack told":                       {bySlack(life(critical, passing), critical, passing), []notify.Route{all}, "", "left to Slack"},
+		"an end that nobody waits for":                 {life(critical, passing), []notify.Route{all}, "", "opened and resolved before anybody was told"},
+		"an end of what Slack told long ago":           {bySlack(life(critical, passing, critical, passing), critical, passing), []notify.Route{all}, "", "opened and resolved before anybody was told"},
+		"an end of what SNS told":                      {bySNS(life(critical, passing), critical), []notify.Route{all}, notify.Resolved, "over, and heard of as open at revision 1"},
+		"checks that no place has":                     {life(critical), []notify.Route{checks}, notify.Opened, "open, and not heard of yet"},
+		"a cluster that no place has":                  {life(critical), []notify.Route{names, checks}, notify.Opened, "open, and not heard of yet"},
+		"what is too mild for every place":             {life(warning), []notify.Route{severe}, notify.Opened, "open, and not heard of yet"},
+		"what is too mild for SNS too":                 {life(info), []notify.Route{severe}, "", "below the minimum severity"},
+		"a change of what SNS alone tells":             {bySNS(life(warning, critical), warning), []notify.Route{checks}, notify.Changed, "changed since revision 1"},
+		"a reminder of what SNS alone tells":           {bySNS(life(critical), critical), []notify.Route{checks}, notify.Reminder, "still open"},
+		"a warning in a daily digest":                  {life(warning), []notify.Route{daily}, "", "left to Slack"},
+		"a warning in a digest of other checks":        {life(warning), []notify.Route{others}, notify.Opened, "open, and not heard of yet"},
+		"what is critical does not wait for a digest":  {life(critical), []notify.Route{daily}, notify.Opened, "open, and not heard of yet"},
+		"what was critical and goes on in a digest":    {bySNS(life(critical, warning), critical), []notify.Route{daily}, notify.Changed, "changed since revision 1"},
+		"what is critical in a digest and told beside": {life(critical), []notify.Route{daily, all}, "", "left to Slack"},
+		"a fallback without any place to fall from":    {life(critical), nil, notify.Opened, "open, and not heard of yet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			route := notify.Route{ID: notify.SNS, MinSeverity: fleet.Warning, Behind: c.places}
+			rules := notify.Rules{RemindCritical: time.Hour}
+			got := notify.Decide(c.inc, route, rules, notifytest.Start.Add(48*time.Hour))
+			want := notify.Decision{Kind: c.kind, Reason: c.reason}
+			if c.kind != "" {
+				want.Act = notify.Post
+			}
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+// The clocks of Berlin skip the hour from 2 to 3 on 2027-03-28, and those of
+// Santiago the first hour of 2026-09-06.
+func TestQuietHoursThatTheClocksSkipAreShort(t *testing.T) {
+	for name, c := range map[string]struct {
+		zone, at string
+		quiet    notify.Quiet
+		until    string // empty when a warning is told
+	}{
+		"all of them are skipped":        {"Europe/Berlin", "2027-03-28 12:00", notify.Quiet{From: "02:00", To: "03:00"}, ""},
+		"all of them, at midnight":       {"America/Santiago", "2026-09-06 12:00", notify.Quiet{From: "00:00", To: "01:00"}, ""},
+		"the day before":                 {"Europe/Berlin", "2027-03-27 02:30", notify.Quiet{From: "02:00", To: "03:00"}, "2027-03-27 03:00"},
+		"the day after":                  {"Europe/Berlin", "2027-03-29 02:30", notify.Quiet{From: "02:00", To: "03:00"}, "2027-03-29 03:00"},
+		"their beginning is skipped":     {"Europe/Berlin", "2027-03-28 03:30", notify.Quiet{From: "02:00", To: "04:00"}, "2027-03-28 04:00"},
+		"they pass midnight and the gap": {"Europe/Berlin", "2027-03-28 03:30", notify.Quiet{From: "22:00", To: "07:00"}, "2027-03-28 07:00"},
+		"in the evening after the gap":   {"Europe/Berlin", "2027-03-28 22:00", notify.Quiet{From: "22:00", To: "07:00"}, "2027-03-29 07:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			zone, err := time.LoadLocation(c.zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now, err := time.ParseInLocation("2006-01-02 15:04", c.at, zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := notify.Decide(notifytest.Life(warning), notify.Route{ID: notify.Slack, Quiet: c.quiet}, notify.Rules{Location: zone}, now)
+			got := ""
+			if d.Act == notify.Hold {
+				got = d.Look.In(zone).Format("2006-01-02 15:04")
+			}
+			if got != c.until {
+				t.Errorf("held until %q, want %q: %s", got, c.until, d.Reason)
 			}
 		})
 	}

@@ -550,6 +550,46 @@ func TestTheDailyDigestComesOnceADay(t *testing.T) {
 	want(t, "C2 the day after", overview.said(), "post daily elsewhere")
 }
 
+func TestSNSAsAFallbackLeavesWarningsToADigestThatSlackTakes(t *testing.T) {
+	b, w := onWall(t) // midnight
+	b.teller.Slack[0].DigestAt, b.teller.Slack[0].DigestOnly = "09:00", true
+	b.teller.Targets = []fleet.Target{{Account: "111122223333", Region: "eu-west-1"}}
+	b.tell(t, b.saw(t, critical, notifytest.Full("mild", fleet.Warning))...)
+	want(t, "SNS at once", b.sns.said(), "opened prod")
+	at := func(d time.Duration) {
+		_ = b.Sleep(t.Context(), d)
+		b.tell(t)
+	}
+	at(9 * time.Hour)
+	want(t, "Slack at nine", w.said(), "post daily prod")
+
+	w.down = &notify.Refused{Reason: "is_archived"}
+	b.sns.script = []error{nil, &notify.Down{Err: errors.New("no answer")}}
+	b.teller.Rules.RemindCritical = 0
+	at(24 * time.Hour)
+	want(t, "SNS while it takes nothing", b.sns.said(), "opened prod")
+	at(time.Hour)
+	at(time.Hour)
+	want(t, "SNS for the place that refuses", b.sns.said(), "opened prod, daily prod")
+	if m := b.sns.posts[1]; len(m.Notices) != 2 || m.Note != "Slack refused this message (is_archived): slack/C1 needs somebody." {
+		t.Errorf("SNS hears of %d: %q", len(m.Notices), m.Note)
+	}
+
+	b.teller.Rules.SNS = notify.Always
+	at(22 * time.Hour)
+	want(t, "SNS that hears everything by itself", b.sns.said(), "opened prod, daily prod")
+	b.teller.Rules.SNS, b.teller.Slack[0].DigestOnly = notify.Fallback, false
+	at(24 * time.Hour)
+	want(t, "SNS beside a digest of what was told", b.sns.said(), "opened prod, daily prod")
+	b.teller.SNS, b.teller.Slack[0].DigestOnly = nil, true
+	tried := len(w.called)
+	at(24 * time.Hour)
+	at(time.Hour)
+	if n := len(w.called) - tried; n != 1 {
+		t.Errorf("without SNS a digest that is refused is tried %d times", n)
+	}
+}
+
 func TestFault_59_AReaderOfTheChannelAndOfEachThreadKnowsTheTruth(t *testing.T) {
 	outer := t
 	rapid.Check(t, func(t *rapid.T) {

@@ -28,7 +28,7 @@ func SlackChannel(id string) string { return Slack + "/" + id }
 // When SNS hears of an incident.
 const (
 	Always   = "always"   // as every other channel
-	Fallback = "fallback" // when Slack did not take it, and how that ended
+	Fallback = "fallback" // when no place in Slack tells it or took it, and how that ended
 )
 
 // Rules hold on every route.

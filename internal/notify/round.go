@@ -130,6 +130,24 @@ func (hs hearings) failedSlack(id string) string {
 	return ""
 }
 
+// instead is an incident as SNS has to hear of it for Slack, and false where it has
+// not. The end of what SNS never heard of waits for a place that does not answer;
+// where a place refuses it, SNS hears it as that place would have.
+func (hs hearings) instead(inc incident.Incident) (incident.Incident, bool) {
+	id := inc.ID()
+	if inc.State == incident.Open {
+		return inc, hs.failedSlack(id) != ""
+	}
+	for route, h := range hs {
+		if h.refused[id] && inc.Told[SNS].Revision < inc.Revision {
+			inc.Told = maps.Clone(inc.Told)
+			inc.Told[SNS] = inc.Told[route]
+			return inc, true
+		}
+	}
+	return inc, false
+}
+
 // toSlack says what is to be said in one place, for as long as Slack takes it and
 // there is time.
 func (r *round) toSlack(ctx context.Context, incs []incident.Incident, route Route) (hearing, error) {
@@ -150,7 +168,7 @@ func (r *round) toSlack(ctx context.Context, incs []incident.Incident, route Rou
 				return h, err
 			}
 		case isRefused:
-			h.fail("Slack refused this message ("+refused.Reason+"): "+route.ID+" needs somebody.", d)
+			h.fail(refusal(route, refused), d)
 			for _, n := range d.Message.Notices {
 				h.refused[n.Incident.ID()] = true
 			}
@@ -191,20 +209,24 @@ func (r *round) toSNS(ctx context.Context, incs []incident.Incident, heard heari
 	return h, nil
 }
 
+// refusal says in a message on SNS why it comes there.
+func refusal(route Route, refused *Refused) string {
+	return "Slack refused this message (" + refused.Reason + "): " + route.ID + " needs somebody."
+}
+
 // planSNS lets SNS hear all news that a place in Slack did not take, whatever SNS
 // hears else.
 func (r *round) planSNS(incs []incident.Incident, heard hearings) ([]Delivery, []Silence) {
-	instead, now := r.Rules, r.Now()
-	instead.SNS = Always
+	now := r.Now()
 	var failed, others []incident.Incident
 	for _, inc := range incs {
-		if heard.failedSlack(inc.ID()) != "" {
-			failed = append(failed, inc)
+		if instead, ok := heard.instead(inc); ok {
+			failed = append(failed, instead)
 		} else {
 			others = append(others, inc)
 		}
 	}
-	deliveries, silent := Plan(failed, Route{ID: SNS, Channel: r.SNS.Channel}, instead, now)
+	deliveries, silent := Plan(failed, Route{ID: SNS, Channel: r.SNS.Channel}, r.Rules, now)
 	more, quiet := Plan(others, *r.SNS, r.Rules, now)
 	return append(deliveries, more...), append(silent, quiet...)
 }

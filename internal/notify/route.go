@@ -19,6 +19,10 @@ type Route struct {
 	Quiet       Quiet
 	DigestAt    string // HH:MM of the daily digest; empty for none
 	DigestOnly  bool   // nothing but the daily digest is told here
+
+	// Behind are the places that the route leaves incidents to, as SNS does as a
+	// fallback; none for a route that speaks for itself.
+	Behind []Route
 }
 
 // Quiet are hours of the day in which only what is critical is told. Both are
@@ -41,6 +45,23 @@ func (r Route) weighs(f fleet.Finding) bool {
 	return f.Severity >= r.MinSeverity || f.Progress != nil
 }
 
+// leaves reports whether a place that r stands behind tells what there is to tell
+// of an incident: one that heard of it hears how it goes on, and one that it is for
+// will hear. A daily digest is soon enough for what is not critical, unless r has
+// told it: then nobody but r tells how it goes on.
+func (r Route) leaves(inc incident.Incident) bool {
+	return slices.ContainsFunc(r.Behind, func(place Route) bool {
+		last, heard := inc.Told[place.ID]
+		switch {
+		case heard && (last.State == incident.Open || last.Revision >= inc.Revision):
+			return true
+		case inc.State == incident.Resolved, !place.hears(inc.Finding), !place.weighs(inc.Finding):
+			return false
+		}
+		return !place.DigestOnly || inc.Finding.Severity < fleet.Critical && inc.Told[r.ID].State != incident.Open
+	})
+}
+
 // until is the end of the quiet hours that now lies in, and zero outside of them.
 func (q Quiet) until(now time.Time, zone *time.Location) time.Time {
 	if q.From == "" || q.To == "" {
@@ -49,7 +70,7 @@ func (q Quiet) until(now time.Time, zone *time.Location) time.Time {
 	// Hours that pass midnight may have begun the day before.
 	for day := -1; day <= 0; day++ {
 		from, to := clockOn(now, day, q.From, zone), clockOn(now, day, q.To, zone)
-		if !to.After(from) {
+		if q.To < q.From { // not by the moments: in an hour that the clocks skip both may be the same
 			to = clockOn(now, day+1, q.To, zone)
 		}
 		if !now.Before(from) && now.Before(to) {

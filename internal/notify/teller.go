@@ -142,8 +142,10 @@ func (t Teller) Tell(ctx context.Context, named []string) (Report, error) {
 	if len(t.Slack) == 0 && t.SNS == nil && t.Machines == nil {
 		return Report{}, errors.New("nobody can be told: configure Slack or an SNS topic")
 	}
-	if len(t.Slack) == 0 {
-		t.Rules.SNS = Always // there is nothing to fall back from
+	if t.SNS != nil && t.Rules.SNS == Fallback {
+		behind := *t.SNS
+		behind.Behind = t.Slack
+		t.SNS = &behind
 	}
 	lease, err := t.lease(ctx)
 	if errors.Is(err, ledger.ErrHeld) {

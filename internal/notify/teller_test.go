@@ -352,6 +352,44 @@ func TestFault_49_WhatSlackDoesNotTakeGoesToSNS(t *testing.T) {
 			t.Errorf("no attribute slack_refused in %v", report.Attrs())
 		}
 	})
+	t.Run("an end that is refused is told by SNS once, though it never heard the beginning", func(t *testing.T) {
+		b := newBench(t)
+		b.tell(t, b.saw(t, critical)...)
+		b.slack.script = []error{nil, refused, refused}
+		ids := b.saw(t, passing)
+		b.teller.Ledger = &dying{Ledger: b.ledger, after: 1} // that SNS heard is noted, and no more
+		if _, err := b.teller.Tell(b.within(t, time.Minute), ids); err == nil {
+			t.Fatal("the ledger was lost, and no error")
+		}
+		b.teller.Ledger = b.ledger
+		b.tell(t, ids...)
+		b.tell(t, ids...)
+		want(t, "Slack", b.slack.said(), "opened prod")
+		want(t, "SNS", b.sns.said(), "resolved prod")
+		if len(b.slack.at) != 3 || b.untold(t) != 0 || !strings.Contains(b.sns.posts[0].Note, "invalid_payload") {
+			t.Errorf("%d tries, %d untold, note %q", len(b.slack.at), b.untold(t), b.sns.posts[0].Note)
+		}
+	})
+	t.Run("an end that is refused and that SNS does not take stays untold", func(t *testing.T) {
+		b := newBench(t)
+		b.tell(t, b.saw(t, critical)...)
+		b.slack.script, b.sns.script = []error{nil, refused}, []error{down}
+		_, err := b.teller.Tell(b.within(t, time.Minute), b.saw(t, passing))
+		if err == nil || !strings.Contains(err.Error(), "1 incident reached nobody") || b.untold(t) != 1 {
+			t.Errorf("error %v, %d untold", err, b.untold(t))
+		}
+	})
+	t.Run("an end in an outage waits for Slack, which told the beginning", func(t *testing.T) {
+		b := newBench(t)
+		b.tell(t, b.saw(t, critical)...)
+		b.slack.script = []error{nil, down, down, down}
+		report := b.tell(t, b.saw(t, passing)...)
+		if b.sns.said() != "" || report.Silent["left to Slack"] != 1 || b.untold(t) != 1 {
+			t.Errorf("SNS heard %q, report %+v, %d untold", b.sns.said(), report, b.untold(t))
+		}
+		b.tell(t)
+		want(t, "Slack after the tick", b.slack.said(), "opened prod, resolved prod")
+	})
 	t.Run("what reached nobody is an error and stays untold", func(t *testing.T) {
 		b := newBench(t)
 		b.slack.script = []error{refused}
@@ -369,6 +407,15 @@ func TestSNSAsAFallbackHearsNothingThatSlackTook(t *testing.T) {
 	b.tell(t, b.saw(t, passing)...)
 	want(t, "Slack", b.slack.said(), "opened prod, resolved prod")
 	want(t, "SNS", b.sns.said(), "")
+}
+
+func TestSNSAsAFallbackHearsWhatNoPlaceInSlackIsFor(t *testing.T) {
+	b := newBench(t)
+	b.teller.Slack[0].Checks = []string{"version-support"}
+	b.tell(t, b.saw(t, critical)...)
+	b.tell(t, b.saw(t, passing)...)
+	want(t, "Slack", b.slack.said(), "")
+	want(t, "SNS", b.sns.said(), "opened prod, resolved prod")
 }
 
 func TestEveryChannelThatIsConfiguredHears(t *testing.T) {

@@ -338,6 +338,15 @@ func TestFault_55_ASecretThatCannotBeReadLeavesItToSNS(t *testing.T) {
 	heard(t, "the webhook", b.slack)
 }
 
+func TestSNSAsAFallbackHearsOfClustersThatNoRouteNames(t *testing.T) {
+	b := bot(t, func(c *config.File) {
+		c.Notify.SNS, c.Notify.Routes = config.SNSFallback, []config.Route{{Channel: "C0000000001", Match: config.Match{Names: []string{"dev-*"}}}}
+	})
+	b.tell(t, b.observe(t, fleet.Fail, fleet.Critical))
+	heard(t, "C0000000001", b.access.channels["C0000000001"])
+	heard(t, "SNS", b.sns, "CRITICAL: etcd of prod")
+}
+
 func TestMutesAndMachines(t *testing.T) {
 	b := newBench(t, func(c *config.File) {
 		c.Mutes = []config.Mute{{Checks: []string{"etcd-size"}, Until: "2026-11-20", Reason: "it is known"}}
