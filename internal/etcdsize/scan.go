@@ -59,6 +59,7 @@ type Report struct {
 	Findings []fleet.Finding // one for every cluster, by name, then the target's own
 	Watch    []string        // the clusters to look at again within five minutes
 	Complete bool            // every cluster was listed and measured
+	Passing  bool            // something went unseen for want of time, or for a trouble of AWS that may pass
 
 	Sizes  map[string]fleet.Point // the fresh size by cluster name, where there is one
 	Limits fleet.Limits           // of the region; zero when nothing made it necessary to ask
@@ -77,7 +78,9 @@ func Scan(ctx context.Context, src Source, o Order, now time.Time) Report {
 	s.blind = len(s.troubles) > 0
 	s.describe(ctx, s.needDescription(names))
 	s.measure(ctx, fleet.StorageInUse, s.aboveWarning(names))
-	return s.report()
+	rep := s.report()
+	rep.Passing = ctx.Err() != nil || s.passing()
+	return rep
 }
 
 // scan is one run. Its steps fill readings and note what went wrong.
@@ -247,8 +250,10 @@ func (s *scan) report() Report {
 		}
 		f := Decide(r, s.order.Held[n], rules, s.limits, s.now)
 		if f.Outcome == fleet.Unknown && (s.blind || denied(r)) {
-			f.Cause = CauseTarget
 			s.unknown++
+			if f.Severity < fleet.Critical { // what may turn read-only is told for itself
+				f.Cause = CauseTarget
+			}
 		}
 		if r.Described != nil {
 			f.Owner = r.Described.Tags[s.order.OwnerTag]
@@ -261,6 +266,16 @@ func (s *scan) report() Report {
 	rep.Complete = len(s.troubles) == 0
 	rep.Findings = append(rep.Findings, s.access())
 	return rep
+}
+
+// passing reports whether a trouble may be over when the same is asked again.
+func (s *scan) passing() bool {
+	for _, r := range s.readings {
+		if t := r.Trouble; t != nil && t.Kind != fleet.Gone && t.Passes() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.troubles, (*fleet.Trouble).Passes)
 }
 
 func denied(r Reading) bool { return r.Trouble != nil && r.Trouble.Kind == fleet.Denied }

@@ -47,9 +47,9 @@ type Handler struct {
 	Alarm  Alarm
 	Now    func() time.Time
 
-	mu      sync.Mutex
-	last    *config.File         // the configuration of the last run, for when the ledger is down
-	alarmed map[string]time.Time // the hour last told by target, likewise
+	mu   sync.Mutex
+	last *config.File         // the configuration of the last run, for when the ledger is down
+	told map[string]time.Time // the hour last told in full by target, likewise
 }
 
 // Handle looks at what the event points to.
@@ -77,11 +77,22 @@ func (h *Handler) scanTarget(ctx context.Context, e *events.TargetScan) ([]slog.
 	case err != nil:
 		return nil, fmt.Errorf("lease %s: %w", e.Target, err)
 	}
-	attrs, err := h.scan(ctx, etcdsize.Order{Target: e.Target, Clusters: e.Clusters})
-	if errors.Is(err, ledger.ErrUnavailable) {
-		return h.withoutLedger(ctx, e, err)
-	}
+	attrs, err := h.scanHeld(ctx, e)
 	return attrs, errors.Join(err, lease.Release(context.WithoutCancel(ctx))) // a run out of time gives it back too
+}
+
+// scanHeld scans a target whose lease this run has. A write that fails is no
+// outage: the scan comes again, and whether it gets the lease tells.
+func (h *Handler) scanHeld(ctx context.Context, e *events.TargetScan) ([]slog.Attr, error) {
+	order := etcdsize.Order{Target: e.Target, Clusters: e.Clusters}
+	err := h.inform(ctx, &order)
+	switch {
+	case errors.Is(err, ledger.ErrUnavailable):
+		return h.withoutLedger(ctx, e, err)
+	case err != nil:
+		return nil, err
+	}
+	return h.scan(ctx, order)
 }
 
 // lookAgain follows an event: it names the cluster, the rest is read.
@@ -98,23 +109,31 @@ func (h *Handler) lookAgain(ctx context.Context, e *events.EKSCall) ([]slog.Attr
 	if e.Cluster != "" {
 		order.Clusters = []string{e.Cluster}
 	}
+	if err := h.inform(ctx, &order); err != nil {
+		return nil, err
+	}
 	return h.scan(ctx, order)
+}
+
+// inform adds to an order what the ledger knows: the configuration, and what is
+// open.
+func (h *Handler) inform(ctx context.Context, order *etcdsize.Order) error {
+	conf, err := h.settings(ctx)
+	if err != nil {
+		return err
+	}
+	open, err := h.Ledger.OpenIncidents(ctx, order.Target)
+	if err != nil {
+		return fmt.Errorf("read the open incidents of %s: %w", order.Target, err)
+	}
+	hold(order, open)
+	order.Rules, order.OwnerTag = rulesOf(conf), conf.Notify.OwnerTag
+	return nil
 }
 
 // scan collects, evaluates, records and publishes.
 func (h *Handler) scan(ctx context.Context, order etcdsize.Order) ([]slog.Attr, error) {
-	conf, err := h.settings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	open, err := h.Ledger.OpenIncidents(ctx, order.Target)
-	if err != nil {
-		return nil, fmt.Errorf("read the open incidents of %s: %w", order.Target, err)
-	}
-	hold(&order, open)
-	order.Rules, order.OwnerTag = rulesOf(conf), conf.Notify.OwnerTag
 	report := h.read(ctx, order)
-
 	news, unannounced, err := h.Outbox.Record(ctx, worthRecording(report.Findings, order))
 	if err == nil && report.Complete && len(order.Clusters) == 0 {
 		err = h.Ledger.SetWatchList(ctx, ledger.WatchList{Target: order.Target, Clusters: report.Watch})
@@ -191,12 +210,13 @@ func summary(r etcdsize.Report) []slog.Attr {
 	}
 }
 
-// withoutLedger still looks, and tells what cannot wait. Only the hourly scan
+// withoutLedger still looks, and tells what is critical. Only the hourly scan
 // does: without a ledger nobody knows what was told, so an hour is the digest's
-// bucket and the scan that starts it sends it. Other scans wait for the ledger.
+// bucket and the scan that starts it sends it. Every scan fails all the same, so
+// that it comes again and is recorded when the ledger is back.
 func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause error) ([]slog.Attr, error) {
 	bucket := e.Time.Truncate(time.Hour)
-	if e.Cadence != events.Hourly || !h.firstIn(bucket, e.Target) {
+	if e.Cadence != events.Hourly || h.toldInFull(bucket, e.Target) {
 		return nil, cause
 	}
 	order := etcdsize.Order{Target: e.Target, Clusters: e.Clusters, Rules: rulesOf(h.lastSettings())}
@@ -207,11 +227,14 @@ func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause
 			critical = append(critical, f)
 		}
 	}
-	attrs := append(summary(report), slog.String("ledger", cause.Error()), slog.Int("critical", len(critical)))
-	if len(critical) == 0 {
-		return attrs, nil
+	var untold error
+	if len(critical) > 0 {
+		untold = h.Alarm(ctx, critical, bucket, cause)
 	}
-	return attrs, h.Alarm(ctx, critical, bucket, cause)
+	if untold == nil && !report.Passing {
+		h.tellNoMore(bucket, e.Target)
+	}
+	return append(summary(report), slog.Int("critical", len(critical))), errors.Join(cause, untold)
 }
 
 func (h *Handler) lastSettings() *config.File {
@@ -223,16 +246,18 @@ func (h *Handler) lastSettings() *config.File {
 	return config.Default()
 }
 
-// firstIn keeps redeliveries of one hour's scan from repeating its digest.
-func (h *Handler) firstIn(bucket time.Time, t fleet.Target) bool {
+func (h *Handler) toldInFull(bucket time.Time, t fleet.Target) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.alarmed == nil {
-		h.alarmed = map[string]time.Time{}
+	return h.told[t.String()].Equal(bucket)
+}
+
+// tellNoMore keeps redeliveries of one hour's scan from repeating its digest.
+func (h *Handler) tellNoMore(bucket time.Time, t fleet.Target) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.told == nil {
+		h.told = map[string]time.Time{}
 	}
-	if h.alarmed[t.String()].Equal(bucket) {
-		return false
-	}
-	h.alarmed[t.String()] = bucket
-	return true
+	h.told[t.String()] = bucket
 }

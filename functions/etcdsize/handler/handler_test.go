@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -115,10 +116,28 @@ func (r *recorder) Publish(_ context.Context, moves ...events.IncidentMoved) err
 }
 
 // outage is a ledger's store that can be switched off, which no real one can be
-// in the middle of a test.
+// in the middle of a test. It can be so for some of its calls only.
 type outage struct {
 	ledger.Store
-	down bool
+	down    bool
+	blind   bool                      // no partition can be read
+	refuses func(ledger.Record) error // nil takes every record
+}
+
+func (o *outage) Write(ctx context.Context, r ledger.Record) error {
+	if o.refuses != nil {
+		if err := o.refuses(r); err != nil {
+			return err
+		}
+	}
+	return o.Store.Write(ctx, r)
+}
+
+func (o *outage) Range(ctx context.Context, partition, prefix string) iter.Seq2[ledger.Record, error] {
+	if o.blind {
+		return func(yield func(ledger.Record, error) bool) { yield(ledger.Record{}, ledger.ErrUnavailable) }
+	}
+	return o.Store.Range(ctx, partition, prefix)
 }
 
 func (o *outage) Read(ctx context.Context, k ledger.Key) (ledger.Record, error) {
@@ -309,19 +328,143 @@ func TestFault_33_WithoutALedgerCriticalFindingsAreToldOnceAnHour(t *testing.T) 
 	b.store.down = true
 	five := b.hourly()
 	five.Cadence = events.FiveMinutes
-	if _, err := b.Handle(t.Context(), five); !errors.Is(err, ledger.ErrUnavailable) {
-		t.Errorf("a five-minute scan: %v, want it left to the queue", err)
+	if _, err := b.Handle(t.Context(), five); !errors.Is(err, ledger.ErrUnavailable) || b.alarms != nil {
+		t.Errorf("a five-minute scan: %v, told %q; want it left to the queue and nothing told", err, b.alarms)
 	}
-	b.handle(t, b.hourly())
-	if _, err := b.Handle(t.Context(), b.hourly()); !errors.Is(err, ledger.ErrUnavailable) {
-		t.Errorf("a second delivery in the hour: %v, want it left to the queue", err)
+	for range 2 { // SQS brings again what is not recorded
+		b.leftToTheQueue(t)
 	}
 	b.now = b.now.Add(time.Hour)
-	b.handle(t, b.hourly())
+	b.leftToTheQueue(t)
+	b.set(t, "full", 6) // and where nothing is critical nothing is told
+	b.now = b.now.Add(time.Hour)
+	b.leftToTheQueue(t)
 	if wanted := []string{"12:00: 1", "13:00: 1"}; !slices.Equal(b.alarms, wanted) {
 		t.Errorf("told %q, want %q", b.alarms, wanted)
 	}
 	want(t, b.bus.moves)
+}
+
+// leftToTheQueue is an hourly scan that the ledger keeps from being recorded.
+func (b *bench) leftToTheQueue(t *testing.T) {
+	t.Helper()
+	if _, err := b.Handle(t.Context(), b.hourly()); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("error %v, want that of the ledger: SQS brings the scan again", err)
+	}
+}
+
+// cut is a source whose reader's time ends while a cluster is asked itself.
+type cut struct {
+	etcdsize.Source
+	stop func()
+}
+
+func (c cut) Storage(ctx context.Context, _ fleet.Target, _ fleet.Cluster, _ time.Time) (size, inUse fleet.Series, err error) {
+	c.stop()
+	return size, inUse, ctx.Err()
+}
+
+func TestFault_33_WithoutALedgerWhatWasNotToldInFullIsToldAgain(t *testing.T) {
+	refused := "User: arn:aws:sts::111122223333:assumed-role/steward-reader/s is not authorized to perform: eks:DescribeCluster"
+	for name, tt := range map[string]struct {
+		first edge.Step // what goes wrong in the first delivery
+		cut   bool      // time ends while a cluster is asked
+		alarm error     // what the topic says to the first digest
+		want  []string
+	}{
+		"told in full":                     {want: []string{"12:00: 2"}},
+		"the topic did not take it":        {alarm: errors.New("the topic is down"), want: []string{"12:00: 2", "12:00: 2"}},
+		"no time for one":                  {cut: true, want: []string{"12:00: 1", "12:00: 2"}},
+		"a list of sizes failed":           {first: edge.Step{Operation: "GetMetricData", Do: edge.Answer(400, "InternalServiceFault", "try again")}, want: []string{"12:00: 1", "12:00: 2"}},
+		"a failure that may pass hid one":  {first: edge.Step{Operation: "DescribeCluster", Cluster: "silent", Do: edge.Answer(400, "ServerException", "try again")}, want: []string{"12:00: 1", "12:00: 2"}},
+		"one was deleted meanwhile":        {first: edge.Step{Operation: "DescribeCluster", Cluster: "silent", Do: edge.Answer(404, "ResourceNotFoundException", "No cluster found for name: silent.")}, want: []string{"12:00: 1"}},
+		"what somebody must allow hid one": {first: edge.Step{Operation: "DescribeCluster", Cluster: "silent", Do: edge.Answer(403, "AccessDeniedException", refused)}, want: []string{"12:00: 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, ca := apiServer(t, http.StatusOK, "apiserver_storage_size_bytes{cluster=\"etcd-0\"} 7.2e+09\n")
+			b := newBench(t, flat("full", 7.5), sim.Cluster{Name: "silent", Version: "1.34", Endpoint: url, CA: ca})
+			b.store.down = true
+			tell := b.Alarm
+			b.Alarm = func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
+				b.Alarm = tell
+				return errors.Join(tell(ctx, critical, bucket, cause), tt.alarm)
+			}
+			if tt.first.Operation != "" {
+				b.world.Faults().Script(tt.first)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			source := b.Source
+			if tt.cut {
+				b.Source = cut{source, stop}
+			}
+			if _, err := b.Handle(ctx, b.hourly()); !errors.Is(err, ledger.ErrUnavailable) || tt.alarm != nil && !errors.Is(err, tt.alarm) {
+				t.Errorf("error %v, want that of the ledger, and %v", err, tt.alarm)
+			}
+			b.Source = source
+			for range 2 {
+				b.leftToTheQueue(t)
+			}
+			if !slices.Equal(b.alarms, tt.want) {
+				t.Errorf("told %q, want %q", b.alarms, tt.want)
+			}
+		})
+	}
+}
+
+// TestFault_33_AFindingThatIsNotRecordedComesAgain holds what a run does that took
+// its lease: a write that fails is no outage, and its retry finds the lease free.
+func TestFault_33_AFindingThatIsNotRecordedComesAgain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		blind   bool                                // what is open cannot be read
+		refuses func(writes int, stop func()) error // what becomes of the writes of incidents
+		alarms  []string
+		moves   []string // of the first run
+	}{
+		"one write failed": {
+			refuses: func(writes int, _ func()) error { return map[int]error{1: ledger.ErrUnavailable}[writes] },
+			moves:   []string{"b opened critical", "c opened warning"},
+		},
+		"time ended at the second write": {
+			refuses: func(writes int, stop func()) error {
+				if writes == 1 {
+					return nil
+				}
+				stop()
+				return fmt.Errorf("%w: %w", ledger.ErrUnavailable, context.DeadlineExceeded)
+			},
+			moves: []string{"a opened critical"},
+		},
+		"what is open cannot be read": {blind: true, alarms: []string{"12:00: 2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, flat("a", 7.5), flat("b", 7.6), flat("c", 6))
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			writes := 0
+			b.store.blind = tt.blind
+			b.store.refuses = func(r ledger.Record) error {
+				if tt.refuses == nil || !strings.HasPrefix(r.Partition, "incident#") || r.Version > 0 {
+					return nil
+				}
+				writes++
+				return tt.refuses(writes, stop)
+			}
+			if _, err := b.Handle(ctx, b.hourly()); !errors.Is(err, ledger.ErrUnavailable) {
+				t.Errorf("error %v, want that of the ledger: SQS brings the scan again", err)
+			}
+			want(t, b.bus.moves, tt.moves...)
+			if !slices.Equal(b.alarms, tt.alarms) {
+				t.Errorf("told %q, want %q", b.alarms, tt.alarms)
+			}
+			b.store.blind, b.store.refuses = false, nil
+			if said := b.handle(t, b.hourly()); said["skipped"] != nil {
+				t.Errorf("the retry said %v, want a scan", said)
+			}
+			slices.Sort(b.bus.moves)
+			want(t, b.bus.moves, "a opened critical", "b opened critical", "c opened warning")
+		})
+	}
 }
 
 func TestFault_35_ARunThatOverlapsAnotherEndsClean(t *testing.T) {
@@ -435,12 +578,15 @@ func TestFault_04_AListThatLoopsIsIncompleteAndClosesNothing(t *testing.T) {
 	}
 }
 
+// A denied description is told once for all clusters that it leaves unknown, except
+// for those that are critical under the smallest limit: b may turn read-only, which
+// a warning that names an IAM action does not say.
 func TestFault_05_ADeniedActionIsNamedOnceForAllClusters(t *testing.T) {
 	b := newBench(t, flat("a", 6), flat("b", 7), flat("c", 1))
 	b.world.Faults().Script(edge.Step{Operation: "DescribeCluster", Times: edge.Always, Do: edge.Answer(403, "AccessDeniedException",
 		"User: arn:aws:sts::111122223333:assumed-role/steward-reader/s is not authorized to perform: eks:DescribeCluster")})
 	b.handle(t, b.hourly())
-	want(t, b.bus.moves, " opened warning")
+	want(t, b.bus.moves, "b opened critical", " opened warning")
 	inc := b.access(t)
 	if inc == nil || !strings.Contains(inc.Finding.Remedy, "eks:DescribeCluster") || !strings.Contains(inc.Finding.Observed, "2 of them unknown") {
 		t.Errorf("incident of the target: %+v, want the action and how many are unknown", inc)
