@@ -1,6 +1,8 @@
 package fanout_test
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -43,6 +45,31 @@ func TestEachIsDoneOnceAndNoMoreThanTheLimitAtATime(t *testing.T) {
 		}
 	})
 }
+
+func TestFault_31_APanicIsTheCallersOnceTheOthersAreDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		done := make([]bool, 5)
+		defer func() {
+			said := fmt.Sprint(recover())
+			if !strings.HasPrefix(said, "number 1 is broken") || !strings.Contains(said, "fanout_test.breaks(") {
+				t.Errorf("the caller's panic is %q, want the first one's words and where it was", said)
+			}
+			if want := fmt.Sprint([]bool{true, false, true, false, true}); fmt.Sprint(done) != want {
+				t.Errorf("done when Each ended: %v, want %s", done, want)
+			}
+		}()
+		fanout.Each(len(done), 2, func(i int) {
+			time.Sleep(time.Duration(i+1) * time.Second)
+			if i%2 == 1 {
+				breaks(i)
+			}
+			done[i] = true
+		})
+		t.Error("Each returned, want a panic")
+	})
+}
+
+func breaks(i int) { panic(fmt.Sprintf("number %d is broken", i)) }
 
 func TestNothingToDoIsDoneAtOnce(t *testing.T) {
 	fanout.Each(0, 3, func(int) { t.Error("something was done") })

@@ -220,14 +220,20 @@ func alarmState(all []fleet.Alarm, name string) string {
 	return cmp.Or(all[i].State, "it has no state")
 }
 
+// kubeletSkew is what EKS calls the insight about nodes that are too old. It may
+// outlive the upgrade of the control plane by a day, until EKS refreshes it.
+const kubeletSkew = "Kubelet version skew"
+
 // insights matter where the nodes change their minor version, and then those about
-// that version: what EKS says of a later one is for the next upgrade.
+// that version: what EKS says of a later one is for the next upgrade, and of old
+// kubelets new nodes are the cure. They are none for an old kube-proxy, which is an
+// add-on's.
 func (l *look) insights() {
 	if !differs(l.s.From.Version, l.s.To.Version) || !told(l, "insights", l.a.Insights) {
 		return
 	}
 	for _, i := range l.a.Insights.Value {
-		if i.Category == "UPGRADE_READINESS" && i.Status == "ERROR" && !differs(i.For, l.s.To.Version) {
+		if i.Category == "UPGRADE_READINESS" && i.Status == "ERROR" && i.Name != kubeletSkew && !differs(i.For, l.s.To.Version) {
 			l.block("insights", "The EKS insight %q says that the cluster is not ready for Kubernetes %s.", fleet.Clip(i.Name, 100), l.s.To.Version)
 		}
 	}

@@ -33,7 +33,7 @@ func quiet() (rollout.Step, rollout.Around, rollout.Policy) {
 		Room:         fleet.Read(rollout.Room{Addresses: 40, VCPUs: 16, EachVCPUs: 4}, nil, evening),
 		Alarms:       fleet.Read([]fleet.Alarm{{Name: "errors", State: "OK"}, {Name: "other", State: "ALARM"}}, nil, evening),
 		Calendar:     fleet.Read(true, nil, evening),
-		Insights:     fleet.Read([]fleet.Insight{{Name: "skew", Category: "UPGRADE_READINESS", Status: "ERROR", For: "1.37"}, {Name: "old", Category: "MISCONFIGURATION", Status: "ERROR", For: "1.36"}}, nil, evening),
+		Insights:     fleet.Read([]fleet.Insight{{Name: "Deprecated APIs removed in Kubernetes v1.37", Category: "UPGRADE_READINESS", Status: "ERROR", For: "1.37"}, {Name: "old", Category: "MISCONFIGURATION", Status: "ERROR", For: "1.36"}}, nil, evening),
 		EtcdCritical: fleet.Read(false, nil, evening),
 		Nodes:        fleet.Read(nodes, nil, evening), Pods: fleet.Read(pods, nil, evening), Budgets: fleet.Read([]fleet.Budget{budget}, nil, evening),
 	}, rollout.Policy{Mode: rollout.Enforce, Alarms: []string{"errors"}, Calendar: "changes"}
@@ -133,7 +133,13 @@ func TestPreflightFindsWhatIsInTheWay(t *testing.T) {
 		{"there is no calendar", func(x around) { x.p.Calendar, x.a.Calendar = "", fleet.Part[bool]{} }, "", ""},
 		{"etcd is full", func(x around) { x.a.EtcdCritical.Value = true }, "etcd", "full"},
 		{"nobody knows about etcd", func(x around) { x.a.EtcdCritical = fleet.Part[bool]{} }, "unknown-etcd", "not asked for"},
-		{"an insight speaks against the version", func(x around) { x.a.Insights.Value[0].For = "1.36" }, "insights", "skew"},
+		{"an insight speaks against the version", func(x around) { x.a.Insights.Value[0].For = "1.36" }, "insights", "Deprecated APIs"},
+		{"old kubelets do not hold back the nodes that replace them", func(x around) {
+			x.a.Insights.Value[0].For, x.a.Insights.Value[0].Name = "1.36", "Kubelet version skew"
+		}, "", ""},
+		{"an old kube-proxy would run on the new nodes too", func(x around) {
+			x.a.Insights.Value[0].For, x.a.Insights.Value[0].Name = "1.36", "kube-proxy version skew"
+		}, "insights", "kube-proxy"},
 		{"insights could not be read", func(x around) { x.a.Insights.Trouble = unread(fleet.Denied) }, "unknown-insights", "eks:Something"},
 		{"insights do not matter where the version stays", func(x around) {
 			x.s.To.Version, x.s.To.Release, x.a.Insights = "1.35", "1.35.6-20261101", fleet.Part[[]fleet.Insight]{}

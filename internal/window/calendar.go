@@ -53,7 +53,7 @@ func (c calendar) clock(t time.Time) string { return t.In(c.zone).Format("2006-0
 func (c calendar) at(now time.Time) Answer {
 	f, frozen := c.freeze(now)
 	if !frozen && c.open(now) {
-		return Answer{Open: true, Until: c.closing(now)}
+		return Answer{Open: true}
 	}
 	why := "No maintenance window is open"
 	if frozen {
@@ -93,30 +93,33 @@ func (c calendar) covering(t time.Time) (end time.Time, ok bool) {
 }
 
 // closing is when an open schedule closes: one window may lead into the next, and
-// a freeze ends them all. It is zero when that is not within a year.
-func (c calendar) closing(now time.Time) time.Time {
-	var closing time.Time
+// a freeze ends them all. It is sought no further than where it is enough to know
+// that the schedule has been open so far, for windows without a break close never.
+func (c calendar) closing(now, enough time.Time) time.Time {
+	closing := enough
 	if len(c.windows) > 0 {
-		closing = c.lasting(now)
+		closing = c.lasting(now, enough)
 	}
 	for _, f := range c.freezes {
-		if f.begin.After(now) && (closing.IsZero() || f.begin.Before(closing)) {
+		if f.begin.After(now) && f.begin.Before(closing) {
 			closing = f.begin
 		}
 	}
 	return closing
 }
 
-// lasting is when the windows that follow each other without a break end.
-func (c calendar) lasting(now time.Time) time.Time {
-	for t := now; t.Before(now.Add(year)); {
+// lasting is when the windows that follow each other without a break end, or
+// enough or later.
+func (c calendar) lasting(now, enough time.Time) time.Time {
+	t := now
+	for t.Before(enough) {
 		end, ok := c.covering(t)
 		if !ok {
-			return t
+			break
 		}
 		t = end
 	}
-	return time.Time{}
+	return t
 }
 
 // next is the first moment from now on at which work may begin; zero when that is

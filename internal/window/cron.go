@@ -104,14 +104,20 @@ func (r recurrence) span(local time.Time) (span, bool) {
 
 // covering is the span that a moment lies in, of several the one that began last.
 func (r recurrence) covering(t time.Time) (span, bool) {
-	// A day more: the day before may have been longer.
-	first := dayOf(t.Add(-r.duration), r.zone).AddDate(0, 0, -1)
-	for day := dayOf(t, r.zone); !day.Before(first); day = day.AddDate(0, 0, -1) {
+	// A window counts from the last reading of its start and up to the first one's
+	// end: only what a clock has shown within its duration can be the start.
+	opens := t.Add(-r.duration)
+	first, last := shown(opens, r.zone), shown(t, r.zone)
+	for day := dayOf(t, r.zone); !day.Before(dayOf(opens, r.zone)); day = day.AddDate(0, 0, -1) {
 		if !r.on(day) {
 			continue
 		}
 		for _, clock := range slices.Backward(r.clocks) {
-			if s, ok := r.span(day.Add(clock)); ok && s.contains(t) {
+			local := day.Add(clock)
+			if local.Before(first) || local.After(last) {
+				continue
+			}
+			if s, ok := r.span(local); ok && s.contains(t) {
 				return s, true
 			}
 		}

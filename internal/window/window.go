@@ -32,8 +32,6 @@ type Freeze struct {
 // An Answer is what a schedule says of a moment.
 type Answer struct {
 	Open bool
-	// Until is when it closes; zero means that nothing is known to close it.
-	Until time.Time
 	// Next is when it opens where it is closed; zero if not within a year.
 	Next time.Time
 	Why  string // one sentence, where it is closed
@@ -83,14 +81,16 @@ func (s Schedule) Fits(now time.Time, d time.Duration) (bool, string) {
 	if !a.Open {
 		return false, a.Why
 	}
-	if a.Until.IsZero() || !now.Add(d).After(a.Until) {
+	done := now.Add(d)
+	closing := c.closing(now, done)
+	if !closing.Before(done) {
 		return true, ""
 	}
 	ends := "The window closes"
-	if f, frozen := c.freeze(a.Until); frozen {
+	if f, frozen := c.freeze(closing); frozen {
 		ends = "A freeze " + f.name + " begins"
 	}
-	return false, fmt.Sprintf("%s at %s and the group usually takes %s.", ends, c.clock(a.Until), words(d))
+	return false, fmt.Sprintf("%s at %s and the group usually takes %s.", ends, c.clock(closing), words(d))
 }
 
 func unreadable(err error) Answer {

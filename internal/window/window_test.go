@@ -1,6 +1,7 @@
 package window_test
 
 import (
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,21 @@ var (
 	holidays = window.Freeze{From: "2026-12-18", To: "2027-01-06", Zone: "Europe/Berlin", Reason: "holidays"}
 )
 
+// closes is when a schedule closes that is open now, by what fits; zero where it is
+// not open or does not close within a year. No zone knows seconds here.
+func closes(s window.Schedule, now time.Time) time.Time {
+	const year = 366 * 24 * 60
+	begin := now.Truncate(time.Minute)
+	n := sort.Search(year, func(n int) bool {
+		fits, _ := s.Fits(now, begin.Add(time.Duration(n+1)*time.Minute).Sub(now))
+		return !fits
+	})
+	if n == year || n == 0 && !s.At(now).Open {
+		return time.Time{}
+	}
+	return begin.Add(time.Duration(n) * time.Minute)
+}
+
 type moment struct {
 	name     string
 	schedule window.Schedule
@@ -47,11 +63,10 @@ type moment struct {
 func (m moment) check(t *testing.T) {
 	t.Helper()
 	got := m.schedule.At(at(t, m.now))
-	want := window.Answer{Open: m.until != ""}
-	want.Until, want.Next = at(t, strings.Trim(m.until, "-")), at(t, strings.Trim(m.next, "-"))
-	if got.Open != want.Open || !got.Until.Equal(want.Until) || !got.Next.Equal(want.Next) {
+	open, until, next := m.until != "", at(t, strings.Trim(m.until, "-")), at(t, strings.Trim(m.next, "-"))
+	if ends := closes(m.schedule, at(t, m.now)); got.Open != open || !ends.Equal(until) || !got.Next.Equal(next) {
 		t.Errorf("at %s it is open=%t until %s, next %s; want open=%t until %s, next %s", m.now,
-			got.Open, got.Until.UTC(), got.Next.UTC(), want.Open, want.Until, want.Next)
+			got.Open, ends.UTC(), got.Next.UTC(), open, until, next)
 	}
 	if got.Open == (got.Why != "") {
 		t.Errorf("open=%t is explained with %q", got.Open, got.Why)
@@ -195,6 +210,34 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestAWindowThatBeginsAnewAllTheTimeIsCheapToAsk counts allocations: every start
+// that is tried costs at least one.
+func TestAWindowThatBeginsAnewAllTheTimeIsCheapToAsk(t *testing.T) {
+	now := at(t, "2026-11-20T12:34:56Z")
+	for _, cron := range []string{"* * * * *", "*/5 * * * *"} {
+		once, each := windows(every(cron, window.Shortest, "UTC")), window.Schedule{}
+		for range 50 {
+			each.Windows = append(each.Windows, once.Windows...)
+		}
+		read := testing.AllocsPerRun(1, func() { _ = once.Windows[0].Check() })
+		for _, test := range []struct {
+			name     string
+			question func(window.Schedule)
+			steps    float64 // windows that follow each other in what is asked for
+		}{
+			{"is it open", func(s window.Schedule) { s.At(now) }, 1},
+			{"does half a day fit", func(s window.Schedule) { s.Fits(now, 12*h) }, 1 + 12*60/10},
+		} {
+			for _, s := range []window.Schedule{once, each} {
+				n := float64(len(s.Windows))
+				if got, most := testing.AllocsPerRun(1, func() { test.question(s) }), n*(read+10+4*test.steps); got > most {
+					t.Errorf("%s: %s of %.0f windows took %.0f allocations, want no more than %.0f", cron, test.name, n, got, most)
+				}
+			}
+		}
+	}
+}
+
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	tests := []struct {
 		name string
@@ -279,7 +322,7 @@ func falls(day string, on time.Weekday) bool {
 	return true
 }
 
-// TestWhatAnAnswerSaysOfLaterIsTrueLater holds Until and Next to what At says
+// TestWhatAnAnswerSaysOfLaterIsTrueLater holds what fits and Next to what At says
 // then, with freezes, several windows and clocks that are changed.
 func TestWhatAnAnswerSaysOfLaterIsTrueLater(t *testing.T) {
 	zone := rapid.SampledFrom([]string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Santiago", "Africa/Cairo", "America/Havana"})
@@ -298,7 +341,7 @@ func TestWhatAnAnswerSaysOfLaterIsTrueLater(t *testing.T) {
 		a := s.At(now)
 		end := a.Next
 		if a.Open {
-			end = a.Until
+			end = closes(s, now)
 		}
 		if end.IsZero() {
 			return
@@ -307,7 +350,7 @@ func TestWhatAnAnswerSaysOfLaterIsTrueLater(t *testing.T) {
 			t.Fatalf("%+v: at %s it is open=%t to %s, and then open=%t", s, now, a.Open, end.UTC(), s.At(end).Open)
 		}
 		between := now.Add(time.Duration(rapid.Int64Range(0, int64(end.Sub(now))-1).Draw(t, "between")))
-		if b := s.At(between); b.Open != a.Open || !b.Until.Equal(a.Until) || !b.Next.Equal(a.Next) {
+		if b := s.At(between); b.Open != a.Open || a.Open && !closes(s, between).Equal(end) || !b.Next.Equal(a.Next) {
 			t.Fatalf("%+v: at %s it is open=%t to %s, but at %s open=%t", s, now, a.Open, end.UTC(), between.UTC(), b.Open)
 		}
 		fits, _ := s.Fits(now, end.Sub(now))
@@ -325,14 +368,14 @@ func FuzzCron(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cron string) {
 		w := every(cron, h, "Europe/Berlin")
 		err := w.Check()
-		a := windows(w).At(now)
+		a, end := windows(w).At(now), closes(windows(w), now)
 		switch {
 		case err != nil && a.Open:
 			t.Errorf("%q is refused, and open", cron)
 		case err != nil && len(err.Error()) > 1000:
 			t.Errorf("%q is refused at length: %s", cron, err)
-		case err == nil && a.Open && !a.Until.IsZero() && windows(w).At(a.Until).Open:
-			t.Errorf("%q closes at %s, and is open then", cron, a.Until)
+		case err == nil && !end.IsZero() && windows(w).At(end).Open:
+			t.Errorf("%q closes at %s, and is open then", cron, end)
 		}
 	})
 }
