@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -47,8 +48,8 @@ var eksCalls = []string{
 	CreateAddon, DeleteAddon, UpdateAddon,
 }
 
-// The KMS calls that hurt a key or its use, and those that heal it. DeleteKey is
-// no call: KMS does it itself at the end of the waiting period.
+// The KMS calls that hurt a key or its use, and those that heal it. DeleteKey and
+// DeleteExpiredKeyMaterial are no calls: KMS does them itself when the time has come.
 const (
 	ScheduleKeyDeletion       = "ScheduleKeyDeletion"
 	DeleteKey                 = "DeleteKey"
@@ -57,14 +58,18 @@ const (
 	RevokeGrant               = "RevokeGrant"
 	RetireGrant               = "RetireGrant"
 	DeleteImportedKeyMaterial = "DeleteImportedKeyMaterial"
+	DeleteExpiredKeyMaterial  = "DeleteExpiredKeyMaterial"
 	DisconnectCustomKeyStore  = "DisconnectCustomKeyStore"
 	CancelKeyDeletion         = "CancelKeyDeletion"
 	EnableKey                 = "EnableKey"
+	ImportKeyMaterial         = "ImportKeyMaterial"
+	ConnectCustomKeyStore     = "ConnectCustomKeyStore"
 )
 
 var kmsCalls = []string{
 	ScheduleKeyDeletion, DeleteKey, DisableKey, PutKeyPolicy, RevokeGrant, RetireGrant,
-	DeleteImportedKeyMaterial, DisconnectCustomKeyStore, CancelKeyDeletion, EnableKey,
+	DeleteImportedKeyMaterial, DeleteExpiredKeyMaterial, DisconnectCustomKeyStore,
+	CancelKeyDeletion, EnableKey, ImportKeyMaterial, ConnectCustomKeyStore,
 }
 
 // record is a CloudTrail record, as far as it is used.
@@ -85,7 +90,10 @@ type record struct {
 }
 
 type identity struct {
+	Type           string `json:"type"`
 	ARN            string `json:"arn"`
+	AccountID      string `json:"accountId"`
+	InvokedBy      string `json:"invokedBy"` // the service that called
 	SessionContext struct {
 		SessionIssuer struct {
 			ARN string `json:"arn"`
@@ -136,11 +144,36 @@ func decodeKMS(env envelope, head Header) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	principal, err := rec.principal()
+	caller, err := rec.caller()
 	if err != nil {
 		return nil, err
 	}
-	return &KMSCall{Header: head, Call: rec.EventName, Keys: keys, Principal: principal}, nil
+	return &KMSCall{Header: head, Call: rec.EventName, Keys: keys, Principal: caller}, nil
+}
+
+// Record renders the call as CloudTrail records it, so that whoever looks at a key
+// once more at a later time still knows of the call.
+func (e *KMSCall) Record() ([]byte, error) {
+	rec := record{
+		EventID: e.ID, EventTime: e.Time.UTC().Format(time.RFC3339Nano), EventSource: endpointKMS, EventName: e.Call,
+		Region: e.Region, RecipientAccountID: e.Account,
+	}
+	if strings.HasPrefix(e.Principal, anARN) {
+		rec.UserIdentity.ARN = e.Principal
+	} else {
+		rec.UserIdentity.InvokedBy = e.Principal
+	}
+	for _, key := range e.Keys {
+		rec.Resources = append(rec.Resources, resource{ARN: key})
+	}
+	detail, err := json.Marshal(rec)
+	if err != nil {
+		return nil, fmt.Errorf("encode the record of %s: %w", e.Call, err)
+	}
+	return envelope{
+		Version: "0", ID: e.ID, DetailType: typeAPICall, Source: sourceKMS,
+		Account: e.Account, Time: rec.EventTime, Region: e.Region, Resources: []string{}, Detail: detail,
+	}.seal()
 }
 
 // trail reads the record of one of the wanted calls, and the header that it
@@ -175,14 +208,15 @@ func trail(env envelope, head Header, endpoint string, wanted []string) (record,
 	return rec, head, nil
 }
 
-// forged compares what EventBridge vouches for with what the record claims. The
-// caller's account (userIdentity.accountId) may be another: roles and key
-// policies admit callers from outside.
+// forged compares what EventBridge vouches for with what the record claims, where
+// it does: the account is optional, and records of several years lack it. The
+// caller's account (userIdentity.accountId) may be another: roles and key policies
+// admit callers from outside.
 func (r record) forged(env envelope, endpoint string) error {
 	for _, claim := range []struct{ field, got, want, of string }{
 		{"eventSource", r.EventSource, endpoint, "the source " + env.Source},
-		{"recipientAccountId", r.RecipientAccountID, env.Account, "the account of the envelope"},
-		{"awsRegion", r.Region, env.Region, "the region of the envelope"},
+		{"recipientAccountId", cmp.Or(r.RecipientAccountID, env.Account), env.Account, "the account of the envelope"},
+		{"awsRegion", cmp.Or(r.Region, env.Region), env.Region, "the region of the envelope"},
 	} {
 		if claim.got != claim.want {
 			return malformed("detail."+claim.field, "is %s: the event is forged, want %s, %s", quote(claim.got), claim.want, claim.of)
@@ -300,6 +334,9 @@ func (r record) keys() ([]string, error) {
 // IAM limits a path to 512 and a name to 64 characters; a session adds 64.
 const maxPrincipal = 1024
 
+// anARN is how every ARN begins, and nothing else that tells a caller.
+const anARN = "arn:"
+
 // principal is the role behind a session, else the caller. Services and some
 // federated callers have no ARN.
 func (r record) principal() (string, error) {
@@ -307,8 +344,26 @@ func (r record) principal() (string, error) {
 	if arn == "" {
 		arn = r.UserIdentity.ARN
 	}
-	if arn != "" && (!strings.HasPrefix(arn, "arn:") || len(arn) > maxPrincipal) {
+	if arn != "" && (!strings.HasPrefix(arn, anARN) || len(arn) > maxPrincipal) {
 		return "", malformed("detail.userIdentity", "has the ARN %s: want one of at most %d characters", quote(arn), maxPrincipal)
 	}
 	return arn, nil
+}
+
+// caller is the principal, or else what people are told of who called: the owner of
+// a key learns only the account of a caller from another one, and a service has a
+// name. What begins like an ARN is the principal, and may be compared with one.
+func (r record) caller() (string, error) {
+	arn, err := r.principal()
+	id := r.UserIdentity
+	named := printable(id.InvokedBy, maxPrincipal) && !strings.HasPrefix(id.InvokedBy, anARN)
+	switch {
+	case arn != "" || err != nil:
+		return arn, err
+	case fleet.ValidAccount(id.AccountID) == nil && (id.Type == "AWSAccount" || !named):
+		return "account " + id.AccountID, nil
+	case named:
+		return id.InvokedBy, nil
+	}
+	return "", nil
 }

@@ -178,12 +178,95 @@ func TestDecodeReadsWhatAWSVaries(t *testing.T) {
 	}
 }
 
+func TestOfWhoCalledKMSPeopleLearnWhatTheRecordKnows(t *testing.T) {
+	revoke := testevents.Case{Function: "secretsencryption", Name: "kms.RevokeGrant"}
+	for _, tt := range []struct {
+		name     string
+		identity map[string]any
+		want     string
+	}{
+		{"a user", map[string]any{"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ann", "accountId": "111122223333", "invokedBy": "ebs.amazonaws.com"}, "arn:aws:iam::111122223333:user/ann"},
+		{"of a foreign caller the account", map[string]any{"type": "AWSAccount", "principalId": "AROAX:s", "accountId": "444455556666"}, "account 444455556666"},
+		{"of a foreign caller the account, whatever service it used", map[string]any{"type": "AWSAccount", "accountId": "444455556666", "invokedBy": "ebs.amazonaws.com"}, "account 444455556666"},
+		{"a service", map[string]any{"type": "AWSService", "invokedBy": "autoscaling.amazonaws.com"}, "autoscaling.amazonaws.com"},
+		{"KMS itself, of whichever account the key is", map[string]any{"accountId": "111122223333", "invokedBy": "AWS Internal"}, "AWS Internal"},
+		{"an account, where that is all", map[string]any{"accountId": "111122223333"}, "account 111122223333"},
+		{"no account that is none", map[string]any{"type": "AWSAccount", "accountId": "anonymous"}, ""},
+		{"no service that would pass for a principal", map[string]any{"type": "AWSService", "invokedBy": "arn:aws:iam::111122223333:role/steward-encryption-writer"}, ""},
+		{"no service that would write to a terminal", map[string]any{"type": "AWSService", "invokedBy": "\x1b[2J"}, ""},
+		{"nobody", nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, err := events.Decode(edited(t, revoke, "detail.userIdentity", tt.identity))
+			if err != nil || e.(*events.KMSCall).Principal != tt.want {
+				t.Errorf("got %+v, %v; want %q", e, err, tt.want)
+			}
+		})
+	}
+	if _, err := events.Decode(edited(t, revoke, "detail.userIdentity", map[string]any{"arn": "nobody", "invokedBy": "ebs.amazonaws.com"})); !refused(err) {
+		t.Errorf("an ARN that is none: %v, want it refused", err)
+	}
+}
+
+func TestTheRecordOfAKMSCallReadsBack(t *testing.T) {
+	for _, c := range testevents.List() {
+		first, _ := events.Decode(read(t, c))
+		call, ok := first.(*events.KMSCall)
+		if !ok {
+			continue
+		}
+		raw, err := call.Record()
+		if err != nil {
+			t.Fatalf("%s: %v", c, err)
+		}
+		if again, err := events.Decode(raw); err != nil || !reflect.DeepEqual(again, first) {
+			t.Errorf("%s: %+v, %v; want %+v", c, again, err, first)
+		}
+	}
+	if _, err := (&events.KMSCall{Call: events.DisableKey}).Record(); !refused(err) {
+		t.Errorf("a call without account and time: %v, want it refused where the mistake is", err)
+	}
+}
+
 func TestDecodeReadsRegionsOfEveryPartition(t *testing.T) {
 	for _, region := range []string{"eu-west-1", "us-gov-west-1", "cn-north-1", "ap-southeast-7", "us-iso-east-1", "eusc-de-east-1"} {
 		raw := bytes.ReplaceAll(read(t, createCluster), []byte("us-east-1"), []byte(region))
 		if e, err := events.Decode(raw); err != nil || e.Head().Region != region {
 			t.Errorf("%s: %+v, %v", region, e, err)
 		}
+	}
+}
+
+func TestHealthTellsWhatIsResolvedFromWhatIsAffected(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		entity   map[string]any
+		resolved bool
+	}{
+		{"not said", map[string]any{}, false},
+		{"null", map[string]any{"status": nil}, false},
+		{"pending", map[string]any{"status": "PENDING"}, false},
+		{"impaired", map[string]any{"status": "IMPAIRED"}, false},
+		{"unknown", map[string]any{"status": "UNKNOWN"}, false},
+		{"a status that is new", map[string]any{"status": "DEFERRED"}, false},
+		{"resolved", map[string]any{"status": "RESOLVED"}, true},
+		{"unimpaired", map[string]any{"status": "UNIMPAIRED"}, true},
+		{"resolved, as the API calls it", map[string]any{"statusCode": "RESOLVED"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.entity["entityValue"] = "prod"
+			e, err := events.Decode(edited(t, testevents.Case{Function: "clustercheck", Name: "health"}, "detail.affectedEntities", []any{tt.entity}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			affected, resolved := []string{"prod"}, []string(nil)
+			if tt.resolved {
+				affected, resolved = resolved, affected
+			}
+			if h := e.(*events.Health); !slices.Equal(h.Entities, affected) || !slices.Equal(h.Resolved, resolved) {
+				t.Errorf("affected %q, resolved %q; want %q and %q", h.Entities, h.Resolved, affected, resolved)
+			}
+		})
 	}
 }
 

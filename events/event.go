@@ -119,7 +119,7 @@ type KMSCall struct {
 	Header
 	Call      string
 	Keys      []string // ARNs, sorted; empty when the record names none: look at every key of the region
-	Principal string
+	Principal string   // as of an EKSCall, else what else is known of the caller: an account, or the name of a service
 }
 
 // AddonHealth is what EKS itself says of an add-on: that it was created, updated
@@ -140,5 +140,6 @@ type Health struct {
 	Start    time.Time // zero when not said
 	End      time.Time // zero when not said
 	Entities []string  // ARNs or names of what is affected, unchecked: compare, never request
+	Resolved []string  // likewise, of what the event named before and affects no longer
 	Text     string    // the English description, unchecked: for people
 }

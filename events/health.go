@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -30,9 +31,22 @@ type notice struct {
 		Language string `json:"language"`
 		Text     string `json:"latestDescription"`
 	} `json:"eventDescription"`
-	Entities []struct {
-		Value string `json:"entityValue"`
-	} `json:"affectedEntities"`
+	Entities []entity `json:"affectedEntities"`
+}
+
+// entity is one resource. Its status is called as the guide has it, or as the API
+// and AWS's own example of a planned lifecycle event do.
+type entity struct {
+	Value      string `json:"entityValue"`
+	Status     string `json:"status"`
+	StatusCode string `json:"statusCode"`
+}
+
+// over reports whether the event no longer affects the entity. All else does:
+// PENDING, IMPAIRED, UNKNOWN, and what is not said.
+func (e entity) over() bool {
+	status := cmp.Or(e.Status, e.StatusCode)
+	return status == "RESOLVED" || status == "UNIMPAIRED"
 }
 
 func decodeHealth(env envelope, head Header) (Event, error) {
@@ -63,7 +77,11 @@ func decodeHealth(env envelope, head Header) (Event, error) {
 		h.Notice = n.ARN
 	}
 	for _, e := range n.Entities {
-		h.Entities = append(h.Entities, e.Value)
+		if e.over() {
+			h.Resolved = append(h.Resolved, e.Value)
+		} else {
+			h.Entities = append(h.Entities, e.Value)
+		}
 	}
 	if h.Start, err = healthTime("detail.startTime", n.Start); err != nil {
 		return nil, err

@@ -13,7 +13,6 @@ type Pattern struct {
 type DetailPattern struct {
 	EventSource []string `json:"eventSource,omitempty"`
 	EventName   []string `json:"eventName,omitempty"`
-	ReadOnly    []bool   `json:"readOnly,omitempty"`
 	ErrorCode   []Exists `json:"errorCode,omitempty"`
 	Service     []string `json:"service,omitempty"`
 	Capability  []string `json:"capability,omitempty"`
@@ -103,7 +102,8 @@ const (
 )
 
 // calls selects the named calls that succeeded. The names alone would not do:
-// Redshift has a CreateCluster too.
+// Redshift has a CreateCluster too. That none of them only reads, the names say;
+// older records do not.
 func calls(source string, types []string, endpoint string, names []string) Pattern {
 	return Pattern{
 		Source:     []string{source},
@@ -111,7 +111,6 @@ func calls(source string, types []string, endpoint string, names []string) Patte
 		Detail: &DetailPattern{
 			EventSource: []string{endpoint},
 			EventName:   names,
-			ReadOnly:    []bool{false},
 			ErrorCode:   []Exists{{false}},
 		},
 	}

@@ -137,7 +137,6 @@ func TestNearMissesArriveNowhere(t *testing.T) {
 		"a source that begins alike": func(e *envelope, _ map[string]any) { e.Source = "aws.eks-auth" },
 		"another kind of event":      func(e *envelope, _ map[string]any) { e.DetailType = "AWS Console Sign In via CloudTrail" },
 		"a call that failed":         func(_ *envelope, d map[string]any) { d["errorCode"] = "AccessDenied" },
-		"a call that only reads":     func(_ *envelope, d map[string]any) { d["readOnly"] = true },
 		"another call":               func(_ *envelope, d map[string]any) { d["eventName"] = "TagResource" },
 		"Redshift's CreateCluster": func(e *envelope, d map[string]any) {
 			e.Source, d["eventSource"] = "aws.redshift", "redshift.amazonaws.com"

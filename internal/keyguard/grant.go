@@ -6,10 +6,11 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
-// The causes of a finding about a grant that is gone, by how that is known.
+// The causes of a finding about a grant that may be gone, by how that is known.
 const (
 	grantRevoked  = "grant-revoked"  // somebody revoked one, and EKS's is not there
 	grantReported = "grant-reported" // EKS says so
+	grantUnread   = "grant-unread"   // it is not known
 )
 
 // JudgeGrant says whether EKS may use the key of a cluster. granted is what was
@@ -22,7 +23,7 @@ const (
 func JudgeGrant(u Use, granted fleet.Part[bool], by Call, was string, now time.Time) fleet.Finding {
 	f := fleet.Finding{
 		Check: Check, Cluster: u.Cluster, Resource: Grant, Outcome: fleet.Fail, Severity: fleet.Critical, At: now,
-		Observed: "no grant of EKS", Expected: "a grant of EKS", Facts: u.facts(by),
+		Observed: "no grant of EKS", Expected: "a grant of EKS", Facts: u.facts(),
 	}
 	switch {
 	case u.GrantReported():
@@ -42,6 +43,7 @@ func JudgeGrant(u Use, granted fleet.Part[bool], by Call, was string, now time.T
 	default:
 		u.unclear(&f, granted.Why())
 	}
+	f.Facts = append(f.Facts, by.facts(f)...)
 	return f
 }
 
@@ -54,7 +56,7 @@ func (u Use) revoked(f *fleet.Finding, cause, reason string) {
 
 // unclear fills in the finding of a grant that is neither there nor gone for sure.
 func (u Use) unclear(f *fleet.Finding, why string) {
-	f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Warning, "grant-unread"
+	f.Outcome, f.Severity, f.Cause = fleet.Unknown, fleet.Warning, grantUnread
 	f.Title = "whether EKS may still use the key of " + u.Cluster.Name + " is unknown"
 	f.Reason = "A grant on the key was revoked or retired, and whether it was EKS's could not be told: " + fleet.Sentence(clip(why))
 	f.Meaning = "If it was, secrets cannot be read after the next restart of an API server, and the cluster is lost. Most grants that are retired are those of other services, and harmless."

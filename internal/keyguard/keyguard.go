@@ -35,7 +35,7 @@ type Use struct {
 // A Call of KMS made somebody look at a key. The zero value is that nobody called.
 type Call struct {
 	Name      string // such as ScheduleKeyDeletion
-	Principal string // ARN; may be empty
+	Principal string // ARN, or what else is known of the caller; may be empty
 	At        time.Time
 }
 
@@ -75,18 +75,19 @@ const save = "Save what can still be read while the API servers run: back up eve
 func Judge(u Use, by Call, now time.Time) fleet.Finding {
 	f := fleet.Finding{
 		Check: Check, Cluster: u.Cluster, Resource: Key, Outcome: fleet.Fail, Severity: fleet.Critical, At: now,
-		Observed: cmp.Or(clip(u.Key.Value.State), "not known"), Expected: "Enabled", Facts: u.facts(by),
+		Observed: cmp.Or(clip(u.Key.Value.State), "not known"), Expected: "Enabled", Facts: u.facts(),
 	}
 	switch {
 	case u.hurt(&f, now), u.gone(&f), u.reported(&f), u.unread(&f, by), u.governed(&f, by):
 	default:
 		u.working(&f, by)
 	}
+	f.Facts = append(f.Facts, by.facts(f)...)
 	return f
 }
 
-// facts tell which key it is, what EKS says of it, and what made somebody look.
-func (u Use) facts(by Call) []fleet.Fact {
+// facts tell which key it is, and what EKS says of it.
+func (u Use) facts() []fleet.Fact {
 	all := []fleet.Fact{{Label: "Key", Value: cmp.Or(u.ARN, "not named")}}
 	var codes []string
 	for _, i := range u.Reported {
@@ -97,13 +98,50 @@ func (u Use) facts(by Call) []fleet.Fact {
 	if len(codes) > 0 {
 		all = append(all, fleet.Fact{Label: "EKS reports", Value: strings.Join(codes, ", ")})
 	}
-	if by.Name == "" {
-		return all
+	return all
+}
+
+// breaking are the calls after which a key does not work.
+var breaking = []string{"ScheduleKeyDeletion", "DisableKey", "DeleteImportedKeyMaterial", "DeleteExpiredKeyMaterial", "DisconnectCustomKeyStore"}
+
+// losing are the calls after which EKS may have lost its grant.
+var losing = []string{"RevokeGrant", "RetireGrant"}
+
+// Hurts reports whether a call is one after which all cannot be well with what a
+// finding's resource names, Key or Grant.
+func (c Call) Hurts(resource string) bool {
+	if resource == Grant {
+		return slices.Contains(losing, c.Name)
 	}
-	return append(all,
-		fleet.Fact{Label: "Call", Value: by.Name + " at " + by.At.UTC().Format(time.RFC3339), Lasting: true},
-		fleet.Fact{Label: "Caller", Value: cmp.Or(clip(by.Principal), "not said"), Lasting: true},
-	)
+	return slices.Contains(breaking, c.Name)
+}
+
+// culprits are the calls that a cause can come of. KMS itself deletes a key, days
+// after the call that is to blame.
+var culprits = map[string][]string{
+	"pending-deletion": {"ScheduleKeyDeletion"},
+	"not-found":        {"ScheduleKeyDeletion"},
+	"disabled":         {"DisableKey"},
+	"pending-import":   {"DeleteImportedKeyMaterial", "DeleteExpiredKeyMaterial"},
+	"unavailable":      {"DisconnectCustomKeyStore"},
+	"unread":           append([]string{"PutKeyPolicy"}, breaking...),
+	"policy-changed":   {"PutKeyPolicy"},
+	grantRevoked:       losing,
+	grantReported:      losing,
+	grantUnread:        losing,
+}
+
+// facts tell which call made the trouble that was found, and who made the call, or
+// what made somebody look where all is well. An incident keeps them, so that a call
+// that only made somebody look again must not take their place.
+func (c Call) facts(f fleet.Finding) []fleet.Fact {
+	if c.Name == "" || f.Outcome != fleet.Pass && !slices.Contains(culprits[f.Cause], c.Name) {
+		return nil
+	}
+	return []fleet.Fact{
+		{Label: "Call", Value: c.Name + " at " + c.At.UTC().Format(time.RFC3339), Lasting: true},
+		{Label: "Caller", Value: cmp.Or(clip(c.Principal), "not said"), Lasting: true},
+	}
 }
 
 // hurt fills in the finding of a key that KMS says does not work.
@@ -190,9 +228,6 @@ func (u Use) lost(f *fleet.Finding, reason string) {
 // primary Region of a multi-Region key changes.
 func Works(k fleet.Key) bool { return k.State == "Enabled" || k.State == "Updating" }
 
-// breaking are the calls after which a key does not work.
-var breaking = []string{"ScheduleKeyDeletion", "DisableKey", "DeleteImportedKeyMaterial", "DisconnectCustomKeyStore"}
-
 // unread fills in the finding of a key whose state was not read, or is newer than
 // this version knows.
 func (u Use) unread(f *fleet.Finding, by Call) bool {
@@ -206,7 +241,7 @@ func (u Use) unread(f *fleet.Finding, by Call) bool {
 	f.Remedy = "Look at the key yourself: aws kms describe-key " + u.flags() + "."
 	denied := u.Key.Trouble != nil && errors.Is(u.Key.Trouble, fleet.Denied)
 	switch {
-	case slices.Contains(breaking, by.Name):
+	case by.Hurts(Key):
 		// The call alone proves nothing, but it is not the moment to wait for proof.
 		f.Severity = fleet.Critical
 		f.Title = "the key of " + u.Cluster.Name + " may no longer work"

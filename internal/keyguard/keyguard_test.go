@@ -84,6 +84,8 @@ func TestJudge(t *testing.T) {
 			u.Key.Value = fleet.Key{ARN: "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/1", State: "Disabled"}
 		}, "fail critical disabled"},
 		{"a key without material", "DeleteImportedKeyMaterial", state("PendingImport"), "fail critical pending-import"},
+		{"a key whose material has expired", "DeleteExpiredKeyMaterial", state("PendingImport"), "fail critical pending-import"},
+		{"a key whose material was imported again", "ImportKeyMaterial", same, "pass info "},
 		{"a key store that is not connected", "DisconnectCustomKeyStore", state("Unavailable"), "fail critical unavailable"},
 		{"a key that is gone", "", trouble(fleet.Gone), "fail critical not-found"},
 		{"an alias that is gone", "", func(u *keyguard.Use) {
@@ -107,6 +109,7 @@ func TestJudge(t *testing.T) {
 		{"a policy that shuts us out", "PutKeyPolicy", trouble(fleet.Denied), "unknown warning unread"},
 		{"FAULT 05 a key that may not be read", "", trouble(fleet.Denied), "unknown warning unread"},
 		{"a key that cannot be read after a call that breaks it", "DisableKey", trouble(fleet.Throttled), "unknown critical unread"},
+		{"a key that cannot be read after its material has expired", "DeleteExpiredKeyMaterial", trouble(fleet.Throttled), "unknown critical unread"},
 		{"FAULT 09 a state that is newer than this version", "", state("Frozen"), "unknown warning state-unknown"},
 		{"FAULT 10 a key without a state", "", state(""), "unknown warning state-unknown"},
 		{"FAULT 10 a key that nobody read", "", func(u *keyguard.Use) { u.Key = fleet.Part[fleet.Key]{} }, "unknown warning unread"},
@@ -139,6 +142,52 @@ func TestTheNextLookIsNoNewsAndDoesNotForgetTheCall(t *testing.T) {
 				t.Errorf("after %s the next look forgets the %s: %v", c.call, label, next.Finding.Facts)
 			}
 		}
+	}
+}
+
+func TestACallThatCannotHaveMadeTheTroubleIsNotBlamed(t *testing.T) {
+	key := func(state string, trouble error) func(by keyguard.Call) fleet.Finding {
+		return func(by keyguard.Call) fleet.Finding {
+			u := using()
+			u.Key = fleet.Read(fleet.Key{ARN: keyARN, State: state}, trouble, noon)
+			return keyguard.Judge(u, by, noon)
+		}
+	}
+	grant := func(by keyguard.Call) fleet.Finding {
+		return keyguard.JudgeGrant(using(), fleet.Read(false, nil, noon), by, "grant-revoked", noon)
+	}
+	for _, c := range []struct {
+		name, call string
+		look       func(by keyguard.Call) fleet.Finding
+		want       bool
+	}{
+		{"who disabled a key", "DisableKey", key("Disabled", nil), true},
+		{"not who left it disabled when the deletion was cancelled", "CancelKeyDeletion", key("Disabled", nil), false},
+		{"not who changed the policy of a disabled key", "PutKeyPolicy", key("Disabled", nil), false},
+		{"not who disconnected a key store of others", "DisconnectCustomKeyStore", key("Disabled", nil), false},
+		{"who scheduled the deletion of a key", "ScheduleKeyDeletion", key("PendingDeletion", nil), true},
+		{"who deleted the material", "DeleteImportedKeyMaterial", key("PendingImport", nil), true},
+		{"that the material has expired", "DeleteExpiredKeyMaterial", key("PendingImport", nil), true},
+		{"who disconnected the key store", "DisconnectCustomKeyStore", key("Unavailable", nil), true},
+		{"not KMS, which ends what somebody began", "DeleteKey", key("", refusal(fleet.Gone, "kms:DescribeKey", "no")), false},
+		{"who scheduled the deletion of a key that is gone", "ScheduleKeyDeletion", key("", refusal(fleet.Gone, "kms:DescribeKey", "no")), true},
+		{"who shut us out by a policy", "PutKeyPolicy", key("", refusal(fleet.Denied, "kms:DescribeKey", "no")), true},
+		{"who disabled a key that cannot be read", "DisableKey", key("", refusal(fleet.Denied, "kms:DescribeKey", "no")), true},
+		{"not who enabled a key that cannot be read", "EnableKey", key("", refusal(fleet.Denied, "kms:DescribeKey", "no")), false},
+		{"who disabled a key of an unknown state", "DisableKey", key("Frozen", nil), true},
+		{"who changed a policy that hurts nobody", "PutKeyPolicy", key("Enabled", nil), true},
+		{"who healed a key", "EnableKey", key("Enabled", nil), true},
+		{"who revoked a grant", "RevokeGrant", grant, true},
+		{"not who touched the key of a grant that is gone", "EnableKey", grant, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := c.look(called(c.call))
+			for label, value := range map[string]string{"Call": c.call + " at 2026-11-20T11:59:00Z", "Caller": called(c.call).Principal} {
+				if got := slices.Contains(f.Facts, fleet.Fact{Label: label, Value: value, Lasting: true}); got != c.want {
+					t.Errorf("the facts %v have the %s: %t, want %t", f.Facts, label, got, c.want)
+				}
+			}
+		})
 	}
 }
 

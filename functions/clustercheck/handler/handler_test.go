@@ -522,6 +522,8 @@ func TestAWSHealthIsHeededForTheClustersThatAreOurs(t *testing.T) {
 		{"an account that is no target", func(e *events.Health) { e.Account = "444455556666" }, nil, 0},
 		{"an issue is looked at and not kept", func(e *events.Health) { e.TypeCode, e.Category = "AWS_EKS_OPERATIONAL_ISSUE", "issue" }, []string{"prod"}, 0},
 		{"anything else is left", func(e *events.Health) { e.TypeCode, e.Category = "AWS_EKS_X", "accountNotification" }, nil, 0},
+		{"a cluster that is affected no longer is looked at and not kept", func(e *events.Health) { e.Entities, e.Resolved = nil, e.Entities }, []string{"prod"}, 0},
+		{"affected under one name is affected", func(e *events.Health) { e.Resolved = []string{"prod"} }, []string{"prod"}, 1},
 		{"what is over is withdrawn", func(e *events.Health) { e.Status = "closed" }, []string{"prod"}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -541,6 +543,21 @@ func TestAWSHealthIsHeededForTheClustersThatAreOurs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestANoticeIsWithdrawnForTheClusterThatIsAffectedNoLonger(t *testing.T) {
+	b := newBench(t, "prod", "staging")
+	both := b.health(func(e *events.Health) { e.Entities = []string{"prod", "staging"} })
+	b.handle(t, both)
+	b.handle(t, b.health(func(e *events.Health) { e.Entities, e.Resolved = []string{"staging"}, []string{"prod"} }))
+	notices, err := b.records.Notices(t.Context(), target)
+	if err != nil || len(notices["prod"]) != 0 || len(notices["staging"]) != 1 {
+		t.Errorf("notices %v, %v; want one about staging alone", notices, err)
+	}
+	b.handle(t, both)
+	if notices, err = b.records.Notices(t.Context(), target); err != nil || len(notices["prod"]) != 1 {
+		t.Errorf("notices %v, %v; want one about prod again", notices, err)
 	}
 }
 
@@ -574,6 +591,67 @@ func TestFault_33_WithoutALedgerCriticalFindingsAreToldOnceAndTheScanComesAgain(
 	b.store.down = false
 	b.handle(t, b.daily())
 	b.wantMoves(t, opened)
+}
+
+func TestFault_33_WithoutALedgerWhatWasNotToldInFullIsToldAgain(t *testing.T) {
+	refuse := func(kind fleet.TroubleKind) func(*bench) {
+		return func(b *bench) {
+			b.region.Clusters["staging"].Cluster = fleet.Read(fleet.Cluster{}, surveytest.Trouble(kind, "eks:DescribeCluster"), start)
+		}
+	}
+	unlist := func(kind fleet.TroubleKind) func(*bench) {
+		return func(b *bench) { b.region.Unlisted = surveytest.Trouble(kind, "eks:ListClusters") }
+	}
+	const day = "2026-11-20: 1"
+	for name, tt := range map[string]struct {
+		first func(*bench) // what goes wrong in the first delivery
+		alarm error        // what the topic says to the first digest
+		want  []string
+	}{
+		"told in full":                           {want: []string{day}},
+		"the topic did not take it":              {alarm: errors.New("the topic is down"), want: []string{day, day}},
+		"there was no time for any":              {first: func(b *bench) { b.region.Takes = time.Hour }, want: []string{day}},
+		"a throttle hid a cluster":               {first: refuse(fleet.Throttled), want: []string{day, day}},
+		"what somebody must allow hid a cluster": {first: refuse(fleet.Denied), want: []string{day}},
+		"the list ended early":                   {first: unlist(fleet.LoopingPages), want: []string{day, day}},
+		"the list is not allowed":                {first: unlist(fleet.Denied), want: []string{day}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, "prod", "staging")
+				b.old("prod")
+				b.store.down = true
+				tell := b.Alarm
+				b.Alarm = func(ctx context.Context, critical []fleet.Finding, day time.Time, cause error) error {
+					b.Alarm = tell
+					return errors.Join(tell(ctx, critical, day, cause), tt.alarm)
+				}
+				deliver := func() error {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					_, err := b.Handle(ctx, b.daily())
+					if !errors.Is(err, ledger.ErrUnavailable) {
+						t.Errorf("error %v, want that of the ledger", err)
+					}
+					return err
+				}
+				if tt.first != nil {
+					tt.first(b)
+				}
+				if err := deliver(); tt.alarm != nil && !errors.Is(err, tt.alarm) {
+					t.Errorf("error %v, want %v too", err, tt.alarm)
+				}
+				b.region.Takes, b.region.Unlisted = 0, nil
+				b.renew("staging")
+				for range 2 {
+					deliver()
+				}
+				if !slices.Equal(b.alarms, tt.want) {
+					t.Errorf("told %q, want %q", b.alarms, tt.want)
+				}
+			})
+		})
+	}
 }
 
 func TestFault_35_OfTwoScansOfATargetOneEndsClean(t *testing.T) {

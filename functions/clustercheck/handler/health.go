@@ -46,16 +46,17 @@ func (h *Handler) heed(ctx context.Context, e *events.Health) ([]slog.Attr, erro
 	if err != nil {
 		return nil, fmt.Errorf("list the clusters of %s to find those that AWS Health means: %w", target, err)
 	}
-	affected := slices.DeleteFunc(listed, func(name string) bool { return !means(e.Entities, target.Cluster(name)) })
-	if len(affected) == 0 {
+	all := slices.Concat(e.Entities, e.Resolved)
+	named := slices.DeleteFunc(listed, func(name string) bool { return !means(all, target.Cluster(name)) })
+	if len(named) == 0 {
 		return []slog.Attr{slog.String("skipped", "it names no cluster of the target")}, nil
 	}
 	if e.TypeCode == plannedLifecycle {
-		if err := h.note(ctx, e, target, affected); err != nil {
+		if err := h.note(ctx, e, target, named); err != nil {
 			return nil, err
 		}
 	}
-	return h.scan(ctx, e.Header, clustercheck.Order{Target: target, Clusters: affected})
+	return h.scan(ctx, e.Header, clustercheck.Order{Target: target, Clusters: named})
 }
 
 // means reports whether one of the entities is the cluster, by its ARN or name.
@@ -66,12 +67,14 @@ func means(entities []string, c fleet.ClusterID) bool {
 	})
 }
 
-// note sets down what is announced, so that every later look knows it too.
+// note sets down what is announced, so that every later look knows it too. Health
+// sends an event again as what it affects changes: it is withdrawn for a cluster
+// that has done what it asked for.
 func (h *Handler) note(ctx context.Context, e *events.Health, t fleet.Target, clusters []string) error {
 	n := fleet.Notice{ID: e.Notice, TypeCode: e.TypeCode, Start: e.Start, End: e.End, Text: clip(e.Text)}
 	for _, name := range clusters {
 		write := func() error { return h.Ledger.Announce(ctx, t.Cluster(name), n) }
-		if e.Status == over {
+		if e.Status == over || !means(e.Entities, t.Cluster(name)) {
 			write = func() error { return h.Ledger.Withdraw(ctx, t.Cluster(name), n.ID) }
 		}
 		if err := write(); err != nil {

@@ -18,7 +18,7 @@ import (
 type memory struct {
 	mu   sync.Mutex
 	conf *config.File         // of the last run
-	told map[string]time.Time // the day last told by target
+	told map[string]time.Time // the day last told in full by target
 }
 
 func (m *memory) remember(conf *config.File) {
@@ -33,25 +33,27 @@ func (m *memory) settings() *config.File {
 	return cmp.Or(m.conf, config.Default())
 }
 
-// firstIn keeps redeliveries of one day's scan from repeating its digest.
-func (m *memory) firstIn(day time.Time, t fleet.Target) bool {
+func (m *memory) toldInFull(day time.Time, t fleet.Target) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.told[t.String()].Equal(day) {
-		return false
-	}
+	return m.told[t.String()].Equal(day)
+}
+
+// tellNoMore keeps redeliveries of one day's scan from repeating its digest.
+func (m *memory) tellNoMore(day time.Time, t fleet.Target) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.told == nil {
 		m.told = map[string]time.Time{}
 	}
 	m.told[t.String()] = day
-	return true
 }
 
 // withoutLedger still looks, and tells what is critical. The scan fails all the
 // same, so that it comes again and is recorded when the ledger is back.
 func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause error) ([]slog.Attr, error) {
 	day := e.Time.Truncate(24 * time.Hour)
-	if !h.memory.firstIn(day, e.Target) {
+	if h.memory.toldInFull(day, e.Target) {
 		return nil, cause
 	}
 	var critical []fleet.Finding
@@ -65,9 +67,18 @@ func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause
 			}
 		}
 	})
-	attrs := append(t.attrs(report), slog.Int("critical", len(critical)))
-	if len(critical) == 0 {
-		return attrs, cause
+	var untold error
+	if len(critical) > 0 {
+		untold = h.Alarm(ctx, critical, day, cause)
 	}
-	return attrs, errors.Join(cause, h.Alarm(ctx, critical, day, cause))
+	if untold == nil && inFull(report) {
+		h.memory.tellNoMore(day, e.Target)
+	}
+	return append(t.attrs(report), slog.Int("critical", len(critical))), errors.Join(cause, untold)
+}
+
+// inFull reports whether another look would see no more: time ended for no
+// cluster, and nothing that may pass was in the way.
+func inFull(r clustercheck.Report) bool {
+	return len(r.Rest) == 0 && len(r.Passing) == 0 && (r.Listing == nil || !r.Listing.Passes())
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/keyguard"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 )
 
@@ -64,3 +66,39 @@ func (h *Handler) rest(ctx context.Context, l look, c fleet.ClusterID) error {
 	}
 	return err
 }
+
+const (
+	// settling is how long KMS may go on answering as before a call: in some cases
+	// several minutes (KMS Developer Guide, Eventual consistency).
+	settling = 5 * time.Minute
+	// outdated is when a look at a key is not made up for any more: clustercheck has
+	// looked meanwhile.
+	outdated = 24 * time.Hour
+)
+
+// settled is when KMS tells everywhere what a call did. It is the same for all calls
+// of five minutes and five to ten minutes after each, so that one look follows them
+// all, the last one too.
+func settled(call time.Time) time.Time { return call.UTC().Truncate(settling).Add(2 * settling) }
+
+// lookAgain has a key looked at once more when a call has settled. Calls of one name
+// share that look: what there is to read, and who is to blame, differs from name to
+// name.
+func (h *Handler) lookAgain(ctx context.Context, t fleet.Target, key string, by keyguard.Call) error {
+	due := settled(by.At)
+	id := strings.Join([]string{Function, key, by.Name, due.Format(time.RFC3339)}, "/")
+	call := events.KMSCall{
+		Header: events.Header{ID: id, Account: t.Account, Region: t.Region, Time: by.At},
+		Call:   by.Name, Keys: []string{key}, Principal: by.Principal,
+	}
+	m, err := call.Record()
+	if err != nil {
+		return fmt.Errorf("encode the look that follows %s: %w", by.Name, err)
+	}
+	return h.FollowUps.Schedule(ctx, ledger.FollowUp{
+		ID: id, Function: Function, Message: m, Next: due, GiveUp: h.Now().Add(outdated), Once: true,
+	})
+}
+
+// followsUp tells such a look from the call itself: the ids of CloudTrail are UUIDs.
+func followsUp(e *events.KMSCall) bool { return strings.HasPrefix(e.ID, Function+"/") }

@@ -36,16 +36,28 @@ type KeyUses interface {
 }
 
 // guard looks at the keys that a call was about, for each cluster that uses one.
+// Every volume that goes retires a grant, so that hundreds of them can come at once,
+// and a lost one hurts no sooner than an API server restarts: one look follows them.
 func (h *Handler) guard(ctx context.Context, e *events.KMSCall) ([]slog.Attr, error) {
-	users, err := h.users(ctx, e)
+	keys, users, err := h.users(ctx, e)
 	if err != nil || len(users) == 0 {
 		return skipped("no cluster uses the key"), err
+	}
+	call := keyguard.Call{Name: e.Call, Principal: e.Principal, At: e.Time}
+	if e.Call == events.RetireGrant && !followsUp(e) {
+		var failures []error
+		for _, key := range keys {
+			failures = append(failures, h.lookAgain(ctx, fleet.Target{Account: e.Account, Region: e.Region}, key, call))
+		}
+		return skipped("retired grants are looked at some minutes later"), errors.Join(failures...)
+	}
+	if own(e.Account, e.Principal) {
+		call = keyguard.Call{} // to blame for nothing
 	}
 	conf, err := settings.Current(ctx, h.Ledger)
 	if err != nil {
 		return nil, err
 	}
-	call := keyguard.Call{Name: e.Call, Principal: e.Principal, At: e.Time}
 	opens := map[string]map[string][]fleet.Finding{} // by target: clusters share them
 	var failures []error
 	for _, u := range users {
@@ -58,33 +70,31 @@ func (h *Handler) guard(ctx context.Context, e *events.KMSCall) ([]slog.Attr, er
 				return nil, err
 			}
 		}
-		if err := h.guardCluster(ctx, u.Name, e.Keys, call, look{target: target, conf: conf, open: opens[target.String()]}); err != nil {
+		if err := h.guardCluster(ctx, u.Name, keys, call, look{target: target, conf: conf, open: opens[target.String()]}); err != nil {
 			failures = append(failures, fmt.Errorf("cluster %s: %w", u, err))
 		}
 	}
 	return []slog.Attr{slog.String("call", e.Call), slog.Int("clusters", len(users))}, errors.Join(failures...)
 }
 
-// users are the clusters that use the keys of a call. One that names no key may
-// be about any of its account and region.
-func (h *Handler) users(ctx context.Context, e *events.KMSCall) ([]fleet.ClusterID, error) {
-	keys := e.Keys
+// users are the keys of a call and the clusters that use them. One that names no
+// key may be about any of its account and region.
+func (h *Handler) users(ctx context.Context, e *events.KMSCall) (keys []string, users []fleet.ClusterID, err error) {
+	keys = e.Keys
 	if len(keys) == 0 {
-		var err error
 		if keys, err = h.KeyUses.KeysInUse(ctx, e.Account, e.Region); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	var users []fleet.ClusterID
 	for _, key := range keys {
 		some, err := h.KeyUses.KeyUsers(ctx, key)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		users = append(users, some...)
 	}
 	slices.SortFunc(users, func(a, b fleet.ClusterID) int { return strings.Compare(a.String(), b.String()) })
-	return slices.Compact(users), nil
+	return keys, slices.Compact(users), nil
 }
 
 // guardCluster reads a cluster that is said to use one of the keys, and judges the
@@ -100,7 +110,7 @@ func (h *Handler) guardCluster(ctx context.Context, name string, keys []string, 
 		return h.KeyUses.NoteKeyUse(ctx, c.ID, "") // another cluster of the same name
 	}
 	l.owner = c.Tags[l.conf.Notify.OwnerTag]
-	if len(keys) > 0 && !slices.Contains(keys, c.KeyARN) {
+	if !slices.Contains(keys, c.KeyARN) {
 		by = keyguard.Call{} // of another key: one that the cluster had, or a replica
 	}
 	return h.judge(ctx, c, by, l)
@@ -140,13 +150,23 @@ func (h *Handler) judge(ctx context.Context, c fleet.Cluster, by keyguard.Call, 
 	if t := use.Key.Trouble; t != nil && t.Kind == fleet.Throttled {
 		return fmt.Errorf("read its key: %w", t)
 	}
-	err := errors.Join(h.tell(ctx, l, keyguard.Judge(use, by, h.Now())), h.judgeGrant(ctx, use, by, l))
+	err := errors.Join(h.believe(ctx, use, by, l, keyguard.Judge(use, by, h.Now())), h.judgeGrant(ctx, use, by, l))
 	if err != nil {
 		return err
 	}
 	undone, err := h.undo(ctx, c, use, l)
 	if undone {
 		err = errors.Join(err, h.tell(ctx, l, keyguard.Judge(h.use(ctx, c, l), by, h.Now())))
+	}
+	return err
+}
+
+// believe records what a look after a call found. That all is well after a call that
+// hurts may be what KMS knew before the call: then another look follows.
+func (h *Handler) believe(ctx context.Context, use keyguard.Use, by keyguard.Call, l look, f fleet.Finding) error {
+	err := h.tell(ctx, l, f)
+	if f.Outcome == fleet.Pass && by.Hurts(f.Resource) && h.Now().Before(settled(by.At)) {
+		err = errors.Join(err, h.lookAgain(ctx, l.target, use.ARN, by))
 	}
 	return err
 }
@@ -160,7 +180,7 @@ func (h *Handler) use(ctx context.Context, c fleet.Cluster, l look) keyguard.Use
 // judgeGrant asks for EKS's grant on a key when a grant was touched, and as long
 // as it is in doubt.
 func (h *Handler) judgeGrant(ctx context.Context, use keyguard.Use, by keyguard.Call, l look) error {
-	touched, was := by.Name == events.RevokeGrant || by.Name == events.RetireGrant, ""
+	touched, was := by.Hurts(keyguard.Grant), ""
 	for _, f := range l.doubts(use.Cluster.Name) {
 		if f.Resource == keyguard.Grant {
 			touched, was = true, f.Cause
@@ -173,7 +193,7 @@ func (h *Handler) judgeGrant(ctx context.Context, use keyguard.Use, by keyguard.
 	if errors.Is(err, fleet.Throttled) {
 		return fmt.Errorf("read the grants on its key: %w", err)
 	}
-	return h.tell(ctx, l, keyguard.JudgeGrant(use, fleet.Read(granted, err, h.Now()), by, was, h.Now()))
+	return h.believe(ctx, use, by, l, keyguard.JudgeGrant(use, fleet.Read(granted, err, h.Now()), by, was, h.Now()))
 }
 
 // undo makes a key work again where the configuration and the deployment allow it

@@ -97,10 +97,16 @@ func skipped(why string) []slog.Attr { return []slog.Attr{slog.String("skipped",
 // called follows a call of the EKS API. Our own comes back too: what became of it
 // is followed already.
 func (h *Handler) called(ctx context.Context, e *events.EKSCall) ([]slog.Attr, error) {
-	if strings.HasSuffix(e.Principal, ":iam::"+e.Account+":role/"+config.EncryptionWriterRole) {
+	if own(e.Account, e.Principal) {
 		return skipped("the call was our own"), nil
 	}
 	return h.lookAt(ctx, e.Header, fleet.ClusterID{Account: e.Account, Region: e.Region, Name: e.Cluster})
+}
+
+// own reports whether it was this function's role of an account that made a call.
+// Only what begins like an ARN is a principal.
+func own(account, principal string) bool {
+	return strings.HasPrefix(principal, "arn:") && strings.HasSuffix(principal, ":iam::"+account+":role/"+config.EncryptionWriterRole)
 }
 
 // lookAt considers the cluster that an event names, or what is known of the

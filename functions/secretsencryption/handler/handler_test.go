@@ -199,6 +199,12 @@ func (b *bench) later(t *testing.T, d time.Duration) {
 				t.Fatal(err)
 			}
 			b.handle(t, e)
+			if !f.Once {
+				continue
+			}
+			if err := b.records.Finish(t.Context(), f.ID); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
@@ -233,17 +239,22 @@ func (b *bench) wantMoves(t *testing.T, want ...string) {
 	}
 }
 
-// associations counts the calls of EKS that cannot be taken back.
+// wantAssociations counts the calls of EKS that cannot be taken back.
 func (b *bench) wantAssociations(t *testing.T, want int) {
+	t.Helper()
+	b.wantCalls(t, "AssociateEncryptionConfig", want)
+}
+
+func (b *bench) wantCalls(t *testing.T, operation string, want int) {
 	t.Helper()
 	n := 0
 	for k, calls := range b.world.Calls() {
-		if k.Operation == "AssociateEncryptionConfig" {
+		if k.Operation == operation {
 			n += calls.Total()
 		}
 	}
 	if n != want {
-		t.Errorf("%d calls of AssociateEncryptionConfig, want %d", n, want)
+		t.Errorf("%d calls of %s, want %d", n, operation, want)
 	}
 }
 
