@@ -63,7 +63,7 @@ const (
 type Transition string
 
 // The transitions. Quiet means there is nothing to record; Refreshed means only
-// numbers moved, which is recorded and told to nobody.
+// numbers moved or time went by, which is recorded and told to nobody.
 const (
 	Quiet       Transition = ""
 	Refreshed   Transition = "refreshed"
@@ -105,7 +105,8 @@ func (i Incident) LastMove() Transition {
 //
 // A trouble that can no longer be read stays open with the severity it had:
 // what is not seen has not healed. An observation older than the newest known
-// one changes nothing: a slow run must not undo what a later one saw.
+// one changes nothing: a slow run must not undo what a later one saw. Nor does a
+// pass of a slow run resolve what a later one may have seen and not recorded.
 func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition) {
 	trouble := f.Outcome == fleet.Fail || f.Outcome == fleet.Unknown
 	switch {
@@ -115,6 +116,8 @@ func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition)
 		return Incident{State: Open, Worst: f.Severity, Finding: f, Opened: now, Changed: now, Revision: 1}, WasOpened
 	case prev.State == Resolved && !trouble, f.At.Before(prev.Finding.At):
 		return *prev, Quiet
+	case !trouble && prev.overtaken(f.At, now):
+		return *prev, Quiet // the next look decides
 	}
 	next := *prev
 	next.Finding = f
@@ -141,6 +144,35 @@ func Next(prev *Incident, f fleet.Finding, now time.Time) (Incident, Transition)
 	}
 	return next, Refreshed
 }
+
+// A look that finds an open incident as it was is seldom worth a write.
+const (
+	// unrecorded is how far the newest look may be ahead of the recorded one.
+	unrecorded = time.Hour
+	// prompt is how long it takes at most from the read to the record in a run that
+	// nothing holds up: etcdsize has two minutes for a whole target.
+	prompt = 2 * time.Minute
+)
+
+// Again applies a look that found what is known already: its time is recorded once
+// in an hour, and nothing else changes.
+func (i Incident) Again(at time.Time) (Incident, Transition) {
+	if i.lately(at) {
+		return i, Quiet
+	}
+	i.Finding.At = at
+	return i, Refreshed
+}
+
+// overtaken reports whether a later look may have found the trouble still there, and
+// not been recorded, by the time at which one is recorded that was read at the given
+// time: its run was held up, and a look so soon after the recorded one need not be
+// written. What was read at the time of the recorded look is of the same run.
+func (i Incident) overtaken(at, now time.Time) bool {
+	return now.Sub(at) > prompt && at.After(i.Finding.At) && i.lately(at)
+}
+
+func (i Incident) lately(at time.Time) bool { return at.Before(i.Finding.At.Add(unrecorded)) }
 
 // lasting are the facts that stay true although a look says no more about them.
 func lasting(known, seen []fleet.Fact) []fleet.Fact {

@@ -141,6 +141,49 @@ func TestAnObservationOlderThanTheKnownOneChangesNothing(t *testing.T) {
 	}
 }
 
+func TestAPassResolvesUnlessALaterLookMayHaveFailedUnrecorded(t *testing.T) {
+	fail, pass, unseen := saw(fleet.Fail, fleet.Warning, "filling"), saw(fleet.Pass, fleet.Info, ""), saw(fleet.Unknown, fleet.Warning, "unread")
+	worse := saw(fleet.Fail, fleet.Critical, "filling")
+	for name, c := range map[string]struct {
+		first, saw fleet.Finding
+		read, took time.Duration // since the incident was opened; until it is recorded
+		want       incident.Transition
+	}{
+		"a run that nothing held up":                      {fail, pass, 5 * time.Minute, 2 * time.Minute, incident.WasResolved},
+		"a run that was held up":                          {fail, pass, 5 * time.Minute, 2*time.Minute + time.Second, incident.Quiet},
+		"one that was held up, of what could not be read": {unseen, pass, 5 * time.Minute, 15 * time.Minute, incident.Quiet},
+		"one that read just before the hour is over":      {fail, pass, time.Hour - time.Second, 15 * time.Minute, incident.Quiet},
+		"one that read later than any unrecorded look":    {fail, pass, time.Hour, 15 * time.Minute, incident.WasResolved},
+		"one that opened the incident itself":             {fail, pass, 0, 15 * time.Minute, incident.WasResolved},
+		"one that found it worse, which cannot wait":      {fail, worse, 5 * time.Minute, 15 * time.Minute, incident.WasChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.first.At, c.saw.At = t0, t0.Add(c.read)
+			inc, _ := incident.Next(nil, c.first, t0)
+			if _, turn := incident.Next(&inc, c.saw, c.saw.At.Add(c.took)); turn != c.want {
+				t.Errorf("got %q, want %q", turn, c.want)
+			}
+		})
+	}
+}
+
+func TestALookThatFindsTheSameIsRecordedOnceInAnHour(t *testing.T) {
+	f := saw(fleet.Fail, fleet.Warning, "filling")
+	f.At = t0
+	inc, _ := incident.Next(nil, f, t0)
+	for after, want := range map[time.Duration]incident.Transition{
+		-time.Minute: incident.Quiet, 0: incident.Quiet, time.Hour - time.Second: incident.Quiet, time.Hour: incident.Refreshed,
+	} {
+		at := t0
+		if want == incident.Refreshed {
+			at = t0.Add(after)
+		}
+		if next, turn := inc.Again(t0.Add(after)); turn != want || !next.Finding.At.Equal(at) {
+			t.Errorf("after %s: %q with a look of %s, want %q and %s", after, turn, next.Finding.At, want, at)
+		}
+	}
+}
+
 func TestNewNumbersAreLookedAtWhenTheMessageMayChange(t *testing.T) {
 	posted := incident.Told{At: t0, Receipt: "C1/1"}
 	changed := posted

@@ -24,14 +24,16 @@ type storedConfig struct {
 
 var configKey = Key{Partition: "configuration", Sort: "accepted"}
 
-// AcceptConfig records the configuration that serves from now on. The same
-// version again, or one that was accepted before the known one, changes nothing.
+// AcceptConfig records the configuration that serves from now on. The same again,
+// or one that was accepted before the known one, changes nothing. The same version
+// in another text is another: a release writes the file as it reads it, and may not
+// be able to read what the release before it wrote.
 func (l *Ledger) AcceptConfig(ctx context.Context, a AcceptedConfig) error {
 	text, err := pack(a.JSON)
 	if err == nil {
 		stored := storedConfig{Version: a.Version, At: a.At, packed: text}
 		err = revise(ctx, l, configKey, unplaced, func(known *storedConfig) (*storedConfig, error) {
-			if known != nil && (known.Version == a.Version || known.At.After(a.At)) {
+			if known != nil && (known.At.After(a.At) || known.Version == a.Version && known.equal(text)) {
 				return known, nil
 			}
 			return &stored, nil

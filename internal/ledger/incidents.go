@@ -26,8 +26,8 @@ const remembered = 90 * 24 * time.Hour
 
 // Observe applies a finding to the incident it belongs to and returns what that
 // did. Quiet wrote nothing: there was no trouble, or the numbers are what they
-// were. A transition that is lost to the caller, because a race was lost or the
-// process died, is not lost to the outbox.
+// were a short while ago. A transition that is lost to the caller, because a race
+// was lost or the process died, is not lost to the outbox.
 func (l *Ledger) Observe(ctx context.Context, f fleet.Finding) (incident.Incident, incident.Transition, error) {
 	id := incident.ID(f)
 	key, err := findingKey(f)
@@ -42,7 +42,7 @@ func (l *Ledger) Observe(ctx context.Context, f fleet.Finding) (incident.Inciden
 	err = revise(ctx, l, key, placeIncident, func(known *incident.Incident) (*incident.Incident, error) {
 		next, t := incident.Next(known, f, now)
 		if t == incident.Refreshed && sameNumbers(known.Finding, next.Finding) {
-			next, t = *known, incident.Quiet
+			next, t = known.Again(f.At)
 		}
 		seen, transition = next, t
 		if t == incident.Quiet {

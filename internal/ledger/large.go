@@ -44,6 +44,11 @@ func (p packed) unpack() (json.RawMessage, error) {
 	return io.ReadAll(z)
 }
 
+// equal reports whether both hold the same text.
+func (p packed) equal(other packed) bool {
+	return bytes.Equal(p.JSON, other.JSON) && bytes.Equal(p.Gzip, other.Gzip)
+}
+
 // large is a document that may outgrow an item unless it is compressed.
 type large[T any] struct{ doc T }
 

@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -77,6 +78,47 @@ func TestFault_54_ABadFileIsRefusedAndTheLastGoodOneServes(t *testing.T) {
 	u.text = good
 	if conf, f, err := refresh(t, u, l); err != nil || f.Outcome != fleet.Pass || conf.EtcdSize.WarnPercent != 70 {
 		t.Errorf("the mended file: %v, %s, %v; want it in force", conf, f.Outcome, err)
+	}
+}
+
+// counted counts what is accepted.
+type counted struct {
+	*ledger.Ledger
+	accepted int
+}
+
+func (c *counted) AcceptConfig(ctx context.Context, a ledger.AcceptedConfig) error {
+	c.accepted++
+	return c.Ledger.AcceptConfig(ctx, a)
+}
+
+func TestWhatAnotherReleaseAcceptedIsAcceptedAnew(t *testing.T) {
+	l, u := &counted{Ledger: open(t, filepath.Join(t.TempDir(), "ledger"))}, &upload{text: better}
+	conf, err := yamlfile.Parse(u.Name(), []byte(u.text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := config.Encode(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := bytes.Replace(encoded, []byte(`"warnPercent"`), []byte(`"keyOfTheirs":1,"warnPercent"`), 1)
+	if err := l.Ledger.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: u.text, At: now, JSON: theirs}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := settings.Current(t.Context(), l); err == nil || !strings.Contains(err.Error(), "keyOfTheirs") {
+		t.Fatalf("what the other release accepted: %v, want it refused for its key", err)
+	}
+	for range 3 {
+		if conf, f, err := refresh(t, u, l); err != nil || f.Outcome != fleet.Pass || conf.EtcdSize.WarnPercent != 60 {
+			t.Errorf("the file: %v, %s, %v; want it in force", conf, f.Outcome, err)
+		}
+		if conf, err := settings.Current(t.Context(), l); err != nil || conf.EtcdSize.WarnPercent != 60 {
+			t.Errorf("what every other function goes by: %v, %v; want the file", conf, err)
+		}
+	}
+	if l.accepted != 1 {
+		t.Errorf("accepted %d times, want once", l.accepted)
 	}
 }
 

@@ -25,6 +25,8 @@ var ledgerClauses = []clause{
 	{"a route is told the newest, and reminded once more", toldNewest},
 	{"a route had its digest of the newest day", digestDays},
 	{"an observation with the same numbers is not written", sameNumbersNotWritten},
+	{"that an incident looks the same is written once in an hour, and is no reason to look at its message", sameNumbersHourly},
+	{"a late pass does not resolve what a look after it found unchanged", lookOvertaken},
 	{"32: racing observations lose no revision", observationsRace},
 	{"open incidents are those of one target, of all checks", openIncidents},
 	{"an incident that is over and settled expires after 90 days", incidentExpires},
@@ -35,6 +37,7 @@ var ledgerClauses = []clause{
 	{"a watch list is replaced, left alone or dropped", watchLists},
 	{"a notice is replaced by its update, withdrawn, or forgotten a month after its end", notices},
 	{"the accepted configuration comes back, small or large", configuration},
+	{"a version of the configuration that another release wrote is replaced, and one's own is not written twice", configurationOfAnotherRelease},
 	{"20: an unsettled intent is resumed with its token", intents},
 	{"an approval is given once, with the right button", approvalOnce},
 	{"an approval that expired is asked for anew", approvalExpires},
@@ -218,6 +221,46 @@ func sameNumbersNotWritten(t *testing.T, s ledger.Store) {
 	same(t, "revision", read.Revision, 1)
 	observe(t, l, finding("green", fleet.Pass, fleet.Info), incident.Quiet)
 	same(t, "records", len(sorts(t, s.Range(t.Context(), "incident#111122223333/eu-west-1", ""))), 1)
+}
+
+func sameNumbersHourly(t *testing.T, s ledger.Store) {
+	l, clock := ledgerAt(s)
+	f := finding("blue", fleet.Fail, fleet.Warning)
+	opened := observe(t, l, f, incident.WasOpened)
+	ok(t, l.Published(t.Context(), opened.ID(), 1))
+	ok(t, l.Told(t.Context(), opened.ID(), "slack/C1", incident.Told{Revision: 1, At: start, Receipt: "C1/1"}))
+	ok(t, l.Settle(t.Context(), opened, time.Time{}))
+	version := func() int64 {
+		t.Helper()
+		r, err := s.Read(t.Context(), key("incident#111122223333/eu-west-1", "blue/etcd-size/"))
+		ok(t, err)
+		return r.Version
+	}
+	settled := version()
+	for range 35 { // every five minutes
+		clock.forward(5 * time.Minute)
+		f.At = clock.at
+		_, _, err := l.Observe(t.Context(), f)
+		ok(t, err)
+	}
+	same(t, "writes in 2 h 55 min", version()-settled, 2)
+	read, err := l.Incident(t.Context(), opened.ID())
+	ok(t, err)
+	same(t, "recorded look", read.Finding.At.UTC(), start.Add(2*time.Hour))
+	queues(t, l, 0, 0)
+}
+
+func lookOvertaken(t *testing.T, s ledger.Store) {
+	l, clock := ledgerAt(s)
+	at := func(f fleet.Finding, after time.Duration) fleet.Finding { f.At = start.Add(after); return f }
+	fail, pass := finding("blue", fleet.Fail, fleet.Critical), finding("blue", fleet.Pass, fleet.Info)
+	observe(t, l, fail, incident.WasOpened)
+	clock.forward(10 * time.Minute)
+	observe(t, l, at(fail, 10*time.Minute), incident.Quiet)
+	clock.forward(time.Second)
+	observe(t, l, at(pass, 5*time.Minute), incident.Quiet)
+	clock.forward(5 * time.Minute)
+	observe(t, l, at(pass, 15*time.Minute), incident.WasResolved)
 }
 
 func observationsRace(t *testing.T, s ledger.Store) {
@@ -529,6 +572,30 @@ func configuration(t *testing.T, s ledger.Store) {
 		if !reflect.DeepEqual(got, a) {
 			t.Fatalf("version v%d of %d bytes came back as %s of %d bytes", n, len(a.JSON), got.Version, len(got.JSON))
 		}
+	}
+}
+
+func configurationOfAnotherRelease(t *testing.T, s ledger.Store) {
+	l, _ := ledgerAt(s)
+	accept := func(after time.Duration, text string) {
+		t.Helper()
+		ok(t, l.AcceptConfig(t.Context(), ledger.AcceptedConfig{Version: "v1", At: start.Add(after), JSON: json.RawMessage(text)}))
+	}
+	record := func() ledger.Record {
+		t.Helper()
+		r, err := s.Read(t.Context(), key("configuration", "accepted"))
+		ok(t, err)
+		return r
+	}
+	large := fmt.Sprintf("%q", strings.Repeat("cluster naïve ", 100_000))
+	for n, text := range []string{`{"theirs":1}`, `{"ours":1}`, large, fmt.Sprintf("%q", large)} {
+		accept(time.Duration(n)*time.Hour, text)
+		accept(time.Duration(n)*time.Hour+time.Minute, text)
+		accept(-time.Hour, `"of a run that was slow"`)
+		same(t, "writes", record().Version, int64(n+1))
+		got, err := l.AcceptedConfig(t.Context())
+		ok(t, err)
+		same(t, "the text in force", string(got.JSON), text)
 	}
 }
 
