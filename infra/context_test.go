@@ -3,6 +3,7 @@ package infra_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,6 +120,7 @@ func TestWrongContextIsRefusedByItsPath(t *testing.T) {
 		"a guard without a mode":        {`{"secretsEncryption": {"keyGuard": true}, ` + rest + `}`, `eksSteward.secretsEncryption.keyGuard is true: want it left out while maxMode.secretsEncryption is report, since nothing writes then`},
 		"the alias of a key":            {above + `"secretsEncryption": {"keys": ["arn:aws:kms:eu-west-1:111122223333:alias/eks"]}, ` + rest + `}`, `eksSteward.secretsEncryption.keys[0] is "arn:aws:kms:eu-west-1:111122223333:alias/eks": want the ARN of a KMS key of partition aws, not of an alias`},
 		"a key of another partition":    {above + `"secretsEncryption": {"keys": ["arn:aws-cn:kms:cn-north-1:111122223333:key/1"]}, ` + rest + `}`, `eksSteward.secretsEncryption.keys[0] is "arn:aws-cn:kms:cn-north-1:111122223333:key/1": want the ARN of a KMS key of partition aws, not of an alias`},
+		"a key that is too long":        {above + `"secretsEncryption": {"keys": ["` + secretsKey + `0"]}, ` + rest + `}`, `eksSteward.secretsEncryption.keys[0] is "` + secretsKey + `0": want the ARN of a KMS key of partition aws, not of an alias`},
 		"a key twice":                   {above + `"secretsEncryption": {"keys": ["` + secretsKey + `", "` + secretsKey + `"]}, ` + rest + `}`, `eksSteward.secretsEncryption.keys[1] is "` + secretsKey + `": want each key once`},
 		"a tag without a key":           {above + keyed(`"tag": {"value": "payments"}`) + rest + `}`, `eksSteward.secretsEncryption.tag.key is "": want the key of a tag`},
 		"a wildcard in a tag":           {above + keyed(`"tag": {"key": "tier", "value": "*"}`) + rest + `}`, `eksSteward.secretsEncryption.tag.value is "*": want the value of a tag`},
@@ -181,6 +183,37 @@ func TestMoreAccountsThanAPolicyHoldsNeedAnOrganisation(t *testing.T) {
 	props.OrganizationID = "o-a1b2c3d4e5"
 	if err := props.Validate(); err != nil {
 		t.Errorf("with an organisation: %v", err)
+	}
+}
+
+// So do roles of one's own, which are named one by one with an organisation too.
+func TestMoreRolesThanAPolicyHoldsAreRefused(t *testing.T) {
+	props := small()
+	props.Targets[0].Role = "arn:aws:iam::111122223333:role/" + strings.Repeat("r", 511)
+	for i := range 9 {
+		account := fmt.Sprintf("%012d", i)
+		props.Targets = append(props.Targets, infra.Target{Account: account, Regions: []string{"eu-west-1"}, Role: "arn:aws:iam::" + account + ":role/" + strings.Repeat("r", 469)})
+	}
+	const want = "eksSteward.targets[].role is 5042: want at most 5000 characters in all: give roles shorter names, or leave them out where steward-reader will do"
+	for _, organization := range []string{"", "o-a1b2c3d4e5"} {
+		props.OrganizationID = organization
+		if err := props.Validate(); err == nil || err.Error() != want {
+			t.Errorf("said %v, want %s", err, want)
+		}
+	}
+	props.Targets[0].Role = strings.TrimSuffix(props.Targets[0].Role, strings.Repeat("r", 42))
+	if err := props.Validate(); err != nil {
+		t.Errorf("with shorter names: %v", err)
+	}
+}
+
+// Lambda bounds the environment of approve, which holds their ids.
+func TestMoreUsersThanAnEnvironmentHoldsAreRefused(t *testing.T) {
+	props := full()
+	props.Slack.Approvals.Users = slices.Repeat([]string{"U0123ABCD"}, 61)
+	const want = "eksSteward.slack.approvals.users is 61: want at most 60 users: others approve by steward approve"
+	if err := props.Validate(); err == nil || err.Error() != want {
+		t.Errorf("said %v, want %s", err, want)
 	}
 }
 

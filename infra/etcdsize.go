@@ -36,31 +36,37 @@ func newEtcdSize(h *hub) *function {
 }
 
 // grantReaders lets a function take on the reader role of each account that is
-// watched: any of the organisation, or else those of the targets.
+// watched: steward-reader, or the role that the target names in its place.
 func (h *hub) grantReaders() []awsiam.PolicyStatement {
-	var grants []awsiam.PolicyStatement
-	if h.props.OrganizationID != "" {
-		grants = append(grants, h.grantInOrganization(config.ReaderRole))
-	}
-	var named []*string
+	var accounts, named []string
 	for _, t := range h.props.Targets {
-		switch {
-		case t.Role != "":
-			named = append(named, jsii.String(t.Role))
-		case h.props.OrganizationID == "":
-			named = append(named, jsii.String(iamARN(t.Account, "role/"+config.ReaderRole)))
+		if t.Role == "" {
+			accounts = append(accounts, t.Account)
+		} else {
+			named = append(named, t.Role)
 		}
 	}
+	var grants []awsiam.PolicyStatement
+	if accounts != nil || h.props.OrganizationID != "" {
+		grants = append(grants, h.grantInMembers(config.ReaderRole, accounts))
+	}
 	if named != nil {
-		grants = append(grants, allow(named, "sts:AssumeRole"))
+		grants = append(grants, allow(*jsii.Strings(named...), "sts:AssumeRole"))
 	}
 	return grants
 }
 
-// grantInOrganization lets a function take on a role in any account of the
-// organisation.
-func (h *hub) grantInOrganization(role string) awsiam.PolicyStatement {
+// grantInMembers lets a function take on a role that member stacks make: in any
+// account of the organisation, or else in accounts. These stand in a condition,
+// since a policy has no room for a hundred ARNs. STS has the key aws:ResourceAccount
+// as it has aws:ResourceOrgID.
+// https://aws.amazon.com/about-aws/whats-new/2022/04/iam-access-resource-organization/
+func (h *hub) grantInMembers(role string, accounts []string) awsiam.PolicyStatement {
+	within := map[string]any{"aws:ResourceAccount": accounts}
+	if h.props.OrganizationID != "" {
+		within = map[string]any{"aws:ResourceOrgID": h.props.OrganizationID}
+	}
 	grant := allow([]*string{jsii.String(iamARN("*", "role/"+role))}, "sts:AssumeRole")
-	grant.AddCondition(jsii.String("StringEquals"), map[string]any{"aws:ResourceOrgID": h.props.OrganizationID})
+	grant.AddCondition(jsii.String("StringEquals"), within)
 	return grant
 }

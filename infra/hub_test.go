@@ -144,10 +144,10 @@ func TestAlarmsAreThoseOfTheGolden(t *testing.T) {
 	alarms := tpl.of("AWS::CloudWatch::Alarm")
 	for _, id := range slices.Sorted(maps.Keys(alarms)) {
 		p := alarms[id].Properties
-		dimension := p["Dimensions"].([]any)[0]
-		fmt.Fprintf(&b, "%s\n    %s of %s %s, %s = %s: %s %v in %v periods of %v s; missing data is %s; to %s, again when well to %s\n", id,
-			text(p["Statistic"]), text(p["Namespace"]), text(p["MetricName"]), text(at(dimension, "Name")), text(at(dimension, "Value")),
-			text(p["ComparisonOperator"]), p["Threshold"], p["EvaluationPeriods"], p["Period"], text(p["TreatMissingData"]),
+		m := measuredBy(p)
+		fmt.Fprintf(&b, "%s\n    %s of %s %s, %s = %s%s: %s %v in %v periods of %v s; missing data is %s; to %s, again when well to %s\n", id,
+			m.statistic, m.namespace, m.name, m.dimension, m.value, m.watched,
+			text(p["ComparisonOperator"]), p["Threshold"], p["EvaluationPeriods"], m.period, text(p["TreatMissingData"]),
 			strings.Join(texts(p["AlarmActions"]), ","), strings.Join(texts(p["OKActions"]), ","))
 	}
 	golden(t, "alarms.golden", b.String())
@@ -165,6 +165,50 @@ func TestAlarmsAreThoseOfTheGolden(t *testing.T) {
 	}
 }
 
+// measurement is the one metric of an alarm, and what the alarm watches of it where
+// that is the result of an expression.
+type measurement struct {
+	statistic, namespace, name, dimension, value, watched string
+	period                                                any
+}
+
+func measuredBy(alarm map[string]any) measurement {
+	metric, statistic, period, id, watched := any(alarm), alarm["Statistic"], alarm["Period"], "", ""
+	queries, _ := alarm["Metrics"].([]any)
+	for _, q := range queries {
+		if stat := at(q, "MetricStat"); stat != nil {
+			metric, statistic, period, id = at(stat, "Metric"), at(stat, "Stat"), at(stat, "Period"), text(at(q, "Id"))
+		}
+		if at(q, "ReturnData") == true {
+			watched += ", as " + text(at(q, "Expression"))
+		}
+	}
+	name, dimension := text(at(metric, "MetricName")), at(metric, "Dimensions").([]any)[0]
+	return measurement{
+		text(statistic), text(at(metric, "Namespace")), name, text(at(dimension, "Name")), text(at(dimension, "Value")),
+		strings.ReplaceAll(watched, "("+id+",", "("+name+","), period,
+	}
+}
+
+// CloudWatch takes missing data for silence only when it finds no older data in a
+// range that is longer than the periods asked for, so an alarm that listens for
+// silence would wait for that range. Zeros in their place are data.
+func TestFault_56_SilenceIsCountedAsZeroAtOnce(t *testing.T) {
+	listening := 0
+	for id, a := range smallTemplates()["EksSteward"].of("AWS::CloudWatch::Alarm") {
+		if a.Properties["TreatMissingData"] != "breaching" {
+			continue
+		}
+		listening++
+		if got, want := measuredBy(a.Properties).watched, ", as FILL(Succeeded, 0)"; got != want {
+			t.Errorf("%s watches the metric%s, want it%s", id, got, want)
+		}
+	}
+	if listening != len(functionsOf(smallTemplates()["EksSteward"])) {
+		t.Errorf("%d alarms listen for silence, want one for each function", listening)
+	}
+}
+
 func TestAlarmsAndDashboardShowWhatFunctionsPublish(t *testing.T) {
 	dashboard := text(smallTemplates()["EksSteward"].one(t, "AWS::CloudWatch::Dashboard").Properties["DashboardBody"])
 	for _, metric := range []string{worker.Succeeded, worker.Failed} {
@@ -173,8 +217,8 @@ func TestAlarmsAndDashboardShowWhatFunctionsPublish(t *testing.T) {
 		}
 	}
 	for id, a := range smallTemplates()["EksSteward"].of("AWS::CloudWatch::Alarm") {
-		if strings.HasSuffix(id, "DeadManAlarm") && (a.Properties["Namespace"] != worker.Namespace || a.Properties["MetricName"] != worker.Succeeded) {
-			t.Errorf("%s listens to %s/%s, package worker publishes %s/%s", id, a.Properties["Namespace"], a.Properties["MetricName"], worker.Namespace, worker.Succeeded)
+		if m := measuredBy(a.Properties); strings.HasSuffix(id, "DeadManAlarm") && (m.namespace != worker.Namespace || m.name != worker.Succeeded) {
+			t.Errorf("%s listens to %s/%s, package worker publishes %s/%s", id, m.namespace, m.name, worker.Namespace, worker.Succeeded)
 		}
 	}
 }
@@ -200,6 +244,35 @@ func TestReadersAreTrustedAndTrust(t *testing.T) {
 				t.Errorf("with the mode %s %s takes on the reader: %t; the reader lets it: %t", mode, id, assumes, let)
 			}
 		}
+	}
+}
+
+// A role of the target's takes the place of ours, which is not there then.
+func TestARoleOfOnesOwnIsReadAsInPlaceOfOurs(t *testing.T) {
+	const first, second = "arn:aws:iam::111122223333:role/readers", "arn:aws:iam::444455556666:role/audit/eks-readers"
+	for name, tt := range map[string]struct {
+		first, organization string
+		want                []string
+	}{
+		"in one account":   {"", "", []string{"arn:${Partition}:iam::*:role/steward-reader if aws:ResourceAccount StringEquals [111122223333]", second}},
+		"in every account": {first, "", []string{first + " " + second}},
+		"in every account, though others of the organisation may follow": {
+			first, "o-a1b2c3d4e5", []string{"arn:${Partition}:iam::*:role/steward-reader if aws:ResourceOrgID StringEquals [o-a1b2c3d4e5]", first + " " + second},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := small()
+			p.OrganizationID, p.Targets[0].Role, p.Targets[1].Role = tt.organization, tt.first, second
+			var got []string
+			for _, s := range granted(synthesize(p)["EksSteward"].of("AWS::IAM::Role")["EtcdSizeRole"]) {
+				if text(s["Action"]) == "sts:AssumeRole" {
+					got = append(got, strings.Join(texts(s["Resource"]), " ")+condition(s))
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("etcdsize may take on %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -36,12 +36,30 @@ func (h *hub) watch(f *function) {
 	}
 	h.alarm(f, "DeadManAlarm", &awscloudwatch.CfnAlarmProps{
 		AlarmDescription: jsii.String(fmt.Sprintf("%s has had no successful run in two intervals of %s: nobody is watching, docs/runbooks/%s.md", f.name, plainly(f.heartbeat), f.name)),
-		Namespace:        jsii.String(metricNamespace), MetricName: jsii.String(metricSucceeded),
-		Dimensions: dimension(metricFunction, jsii.String(f.name)),
-		Statistic:  jsii.String("Sum"), Period: jsii.Number(f.heartbeat.Seconds()), EvaluationPeriods: jsii.Number(2),
+		Metrics:          f.beats(), EvaluationPeriods: jsii.Number(2),
 		ComparisonOperator: jsii.String("LessThanThreshold"), Threshold: jsii.Number(1),
-		TreatMissingData: jsii.String("breaching"), // silence is what it listens for
+		TreatMissingData: jsii.String("breaching"), // of a function that has never run there is nothing to fill
 	})
+}
+
+// beats counts the successes of each interval, with a zero where nothing was heard.
+// A period without data would not do: CloudWatch looks for older data before it takes
+// one for silence, and so would wait for two or three intervals more. A zero may also
+// stand for what comes late, but not two in a row.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+func (f *function) beats() []any {
+	return []any{
+		&awscloudwatch.CfnAlarm_MetricDataQueryProperty{
+			Id: jsii.String("succeeded"), ReturnData: jsii.Bool(false),
+			MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{
+				Metric: &awscloudwatch.CfnAlarm_MetricProperty{
+					Namespace: jsii.String(metricNamespace), MetricName: jsii.String(metricSucceeded), Dimensions: dimension(metricFunction, jsii.String(f.name)),
+				},
+				Stat: jsii.String("Sum"), Period: jsii.Number(f.heartbeat.Seconds()),
+			},
+		},
+		&awscloudwatch.CfnAlarm_MetricDataQueryProperty{Id: jsii.String("beats"), Expression: jsii.String("FILL(succeeded, 0)"), ReturnData: jsii.Bool(true)},
+	}
 }
 
 func (h *hub) alarm(f *function, id string, props *awscloudwatch.CfnAlarmProps) {

@@ -186,14 +186,17 @@ func (p Props) withDefaults() Props {
 // (PutRetentionPolicy). Archives of EventBridge take any.
 var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
-// maxAccounts bounds the accounts that are named one by one: the inline policies
-// of a role may have 10,240 characters in all, and an ARN takes some fifty.
+// The inline policies of a role may have 10,240 characters in all, white space left
+// out, and the environment of a function 4 KB. These bounds keep the largest of
+// both below that; a test fills a deployment up to them and measures it.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-const maxAccounts = 100
-
-// maxKeys bounds the keys in the policy of the writer role, where each stands
-// three times, for the same reason.
-const maxKeys = 30
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const (
+	maxAccounts       = 100  // named one by one, twice in the policy of a function that writes
+	maxRoleCharacters = 5000 // of all roles that targets name
+	maxKeys           = 30   // each stands three times in the policy of the writer role
+	maxUsers          = 60   // in the environment of approve
+)
 
 // The grammars of what AWS and Slack give out.
 var (
@@ -201,7 +204,7 @@ var (
 	organization = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 	roleARN      = regexp.MustCompile(`^arn:([a-z-]+):iam::([0-9]{12}):role/[A-Za-z0-9/_+=,.@-]{1,512}$`)
 	secretName   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
-	keyARN       = regexp.MustCompile(`^arn:([a-z-]+):kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,128}$`)
+	keyARN       = regexp.MustCompile(`^arn:([a-z-]+):kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,36}$`)
 	tagKey       = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]{1,128}$`)
 	tagValue     = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]{0,256}$`)
 
@@ -290,7 +293,7 @@ func (v *verdict) targets(p Props) {
 	v.demand(len(p.Targets) > 0, "targets", p.Targets, `at least one, such as {"account": "111122223333", "regions": ["eu-west-1"]}`)
 	v.demand(p.OrganizationID != "" || len(p.Targets) <= maxAccounts, "targets", len(p.Targets),
 		fmt.Sprintf("at most %d accounts without an organizationId", maxAccounts))
-	seen := map[string]bool{}
+	seen, characters := map[string]bool{}, 0
 	for i, t := range p.Targets {
 		path := fmt.Sprintf("targets[%d]", i)
 		v.demand(accountID.MatchString(t.Account) || t.Account == p.Hub.Account, path+".account", t.Account, "the 12 digits of an AWS account, in quotes")
@@ -306,11 +309,14 @@ func (v *verdict) targets(p Props) {
 			v.demand(config.Partition(region) == config.Partition(p.Hub.Region), at, region,
 				"a region of the hub's partition "+config.Partition(p.Hub.Region)+": roles and events do not cross partitions")
 		}
+		characters += len(t.Role)
 		if t.Role != "" {
 			m := roleARN.FindStringSubmatch(t.Role)
 			v.demand(m != nil && m[2] == t.Account, path+".role", t.Role, "the ARN of a role of account "+t.Account)
 		}
 	}
+	v.demand(characters <= maxRoleCharacters, "targets[].role", characters,
+		fmt.Sprintf("at most %d characters in all: give roles shorter names, or leave them out where steward-reader will do", maxRoleCharacters))
 }
 
 func (v *verdict) mode(path, mode string) {
@@ -355,6 +361,8 @@ func (v *verdict) slack(s Slack, plans bool) {
 		"the name of the secret in Secrets Manager that holds the signing secret of the Slack app")
 	v.demand(slackTeam.MatchString(a.Team), "slack.approvals.team", a.Team, "the id of a workspace, such as T0123ABCD")
 	v.demand(len(a.Users) > 0, "slack.approvals.users", a.Users, "the id of at least one user, such as U0123ABCD")
+	v.demand(len(a.Users) <= maxUsers, "slack.approvals.users", len(a.Users),
+		fmt.Sprintf("at most %d users: others approve by steward approve", maxUsers))
 	for i, user := range a.Users {
 		v.demand(slackUser.MatchString(user), fmt.Sprintf("slack.approvals.users[%d]", i), user, "the id of a user, such as U0123ABCD")
 	}

@@ -59,13 +59,12 @@ func (h *hub) grantWriting(writes bool, role string) []awsiam.PolicyStatement {
 	if !writes {
 		return nil
 	}
-	read := allow([]*string{jsii.String(arn("ssm", "parameter"+killSwitch))}, "ssm:GetParameter")
-	if h.props.OrganizationID != "" {
-		return []awsiam.PolicyStatement{read, h.grantInOrganization(role)}
-	}
-	var writers []*string
+	var accounts []string
 	for _, t := range h.props.Targets {
-		writers = append(writers, jsii.String(iamARN(t.Account, "role/"+role)))
+		accounts = append(accounts, t.Account)
 	}
-	return []awsiam.PolicyStatement{read, allow(writers, "sts:AssumeRole")}
+	return []awsiam.PolicyStatement{
+		allow([]*string{jsii.String(arn("ssm", "parameter"+killSwitch))}, "ssm:GetParameter"),
+		h.grantInMembers(role, accounts),
+	}
 }

@@ -114,6 +114,11 @@ var (
 
 // synthesize gives the templates by stack. The functions' code is left out.
 func synthesize(props infra.Props) map[string]template {
+	return assemble(func(app awscdk.App) error { return infra.NewApp(app, props, infra.Place{}) })
+}
+
+// assemble gives the templates of the stacks that fill adds to an app.
+func assemble(fill func(awscdk.App) error) map[string]template {
 	dir, err := os.MkdirTemp("", "eks-steward-test")
 	if err != nil {
 		panic(err)
@@ -124,7 +129,7 @@ func synthesize(props infra.Props) map[string]template {
 		AnalyticsReporting: jsii.Bool(false),
 		Context:            &map[string]any{"aws:cdk:bundling-stacks": []any{}},
 	})
-	if err := infra.NewApp(app, props, infra.Place{}); err != nil {
+	if err := fill(app); err != nil {
 		panic(err)
 	}
 	app.Synth(nil)

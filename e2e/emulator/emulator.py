@@ -283,7 +283,8 @@ def permitted(role, action, resources, region, conditions=None):
     context = {"aws:requestedregion": region, "aws:principalarn": role, "aws:principalaccount": role.split(":")[4]}
     context |= {key.lower(): value[0] if len(value) == 1 else value for key, value in (conditions or {}).items()}
     for resource in resources:
-        effects = {s["Effect"] for d in policies(role) for s in as_list(d["Statement"]) if applies(s, action, resource, context)}
+        about = context | ({"aws:resourceaccount": resource.split(":")[4]} if resource.startswith("arn:") else {})
+        effects = {s["Effect"] for d in policies(role) for s in as_list(d["Statement"]) if applies(s, action, resource, about)}
         allowed = effects == {"Allow"}
         with deciding:
             decisions.append({"role": role.split("/")[-1], "action": action, "resource": resource, "allowed": allowed})

@@ -76,7 +76,7 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "EtcdSizeRole",
-		"sts:AssumeRole on one role name in any account of the organisation, held to it by aws:ResourceOrgID: accounts join by the run-time file.",
+		"sts:AssumeRole on one role name, held by aws:ResourceOrgID to the organisation, whose accounts join by the run-time file, or else by aws:ResourceAccount to those of the targets.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "ClusterCheckRole",
@@ -96,7 +96,7 @@ var exceptions = []struct{ rule, resource, evidence string }{
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-reader]", "NodegroupRolloutRole",
-		"Likewise for steward-reader: one role name in any account of the organisation, held to it by aws:ResourceOrgID.",
+		"Likewise for steward-reader: one role name, held to the organisation or to the accounts of the targets.",
 	},
 	{
 		"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/steward-rollout-writer]", "NodegroupRolloutRole",
