@@ -89,6 +89,7 @@ func (p *plane) startWorkloads(c *Cluster) {
 	p.controller(c, "kube-controller-manager",
 		"--service-account-private-key-file="+p.accounts.key, "--root-ca-file="+p.root,
 		"--use-service-account-credentials", // the roles of its controllers are bound to these
+		"--node-monitor-grace-period=1h",    // kwok's nodes have no heartbeat, and are never lost
 	)
 	p.controller(c, "kube-scheduler")
 	p.start("kwok", p.programs.Kwok, nil,
