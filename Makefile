@@ -54,8 +54,10 @@ fmt: need-go $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
 e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS services
-	cd e2e/cluster && go run ./components/build && go test $(TESTFLAGS) ./...
-	cd e2e && $(TEST) -p 4 $(LONGEST) ./... $(SEARCHED)
+	cd e2e/cluster && go run ./components/build
+	@(cd e2e/cluster && go test $(TESTFLAGS) ./...) & cluster=$$! failed=0; \
+		(cd e2e && $(TEST) -p 4 $(LONGEST) ./... $(SEARCHED)) || failed=1; \
+		wait $$cluster || failed=1; exit $$failed # side by side: each leaves a processor idle at times
 	go test $(TESTFLAGS) ./functions/notify/... # outages and days of Slack, by a clock that can be moved
 
 # The page of a real API server, where somebody has captured one.

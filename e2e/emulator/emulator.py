@@ -29,6 +29,7 @@ import botocore.session
 import moto.awslambda.models as awslambda
 import moto.cloudwatch.models as cloudwatch
 import moto.core.authorization as authorization
+import moto.dynamodb.models as dynamodb
 import moto.events.models as events
 import moto.iam.models as iam
 import moto.kms.models as kms
@@ -43,6 +44,25 @@ from moto.s3.exceptions import S3AccessDeniedError
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import sqs_backends
 from moto.sts.models import sts_backends
+
+
+# --- DynamoDB ---------------------------------------------------------------
+
+writing = threading.Lock()
+
+
+def one_at_a_time(write):
+    def locked(*args, **kwargs):
+        with writing:
+            return write(*args, **kwargs)
+
+    return locked
+
+
+# A conditional write is one step. Moto answers requests side by side, and between
+# its look at the condition and its write another may have written.
+for name in ("put_item", "update_item", "delete_item"):
+    setattr(dynamodb.DynamoDBBackend, name, one_at_a_time(getattr(dynamodb.DynamoDBBackend, name)))
 
 
 # --- EventBridge -----------------------------------------------------------
