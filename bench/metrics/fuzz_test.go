@@ -33,7 +33,8 @@ func FuzzAgainstExpfmt(f *testing.F) {
 		"# HELP " + size + " a\\nb\n# TYPE " + size + " gauge\n \t" + size + " { a = \"}\\\"\\\\\\n\" , } \t 0.5 \t 7\n",
 		"apiserver_request_total{code=\"200\",verb=\"GET\"} 1\nother 1\napiserver_request_total{verb=\"PUT\",code=\"200\"} 2\n",
 		"etcd_request_duration_seconds_bucket{le=\"+Inf\",operation=\"get\"} 12\n",
-		size + " NaN\n", size + " -1\n", size + " 0x1p4\n", size + " 1_0\n", size + "{} 1\n", size + "{a=\"\xff\"} 1\n", "{}\n", "<html>\n", size + " 1",
+		size + " NaN\n", size + " -1\n", size + " 0x1p4\n", size + " 1_0\n", size + "{} 1\n", size + "{a=\"\xff\"} 1\n",
+		size + "{\"a\"=\"x\"} 1\n", size + "{b=\"\",a\"3\"=\"x\"} 1\n", "{}\n", "<html>\n", size + " 1",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -56,7 +57,7 @@ func FuzzAgainstExpfmt(f *testing.F) {
 					t.Fatalf("%s is absent of %q", family.Name, lines)
 				}
 			case errors.Is(err, metrics.Malformed):
-				if parseErr == nil {
+				if parseErr == nil && !quotedNames(lines) {
 					t.Fatalf("%v, and expfmt takes %q", err, lines)
 				}
 			case err != nil:
@@ -89,6 +90,16 @@ func refusedTooMuch(page []byte, err error) bool {
 		}
 	}
 	return true
+}
+
+// labelValue is the value of a label with the sign before it.
+var labelValue = regexp.MustCompile(`=[ \t]*"(?:[^"\\]|\\.)*"`)
+
+// quotedNames reports whether a label's name has a quote. The parser reads the
+// names of a later format, which an API server writes to a client that asks for
+// it, and a quote in the middle of one, which no format has.
+func quotedNames(lines []byte) bool {
+	return bytes.ContainsRune(labelValue.ReplaceAll(lines, nil), '"')
 }
 
 // linesOf picks the lines of one name the slow way.
