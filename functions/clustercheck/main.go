@@ -24,6 +24,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
 	"github.com/eks-steward/eks-steward/internal/notify/sns"
+	"github.com/eks-steward/eks-steward/internal/outage"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/queue"
 	"github.com/eks-steward/eks-steward/internal/worker"
@@ -54,7 +55,7 @@ func run(ctx context.Context) error {
 		FollowUps: records,
 		Outbox:    outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
 		Queue:     queue.New(sqs.NewFromConfig(cfg), env.Queue),
-		Alarm:     sns.New(awssns.NewFromConfig(cfg), env.Topic).Alarm,
+		Outage:    outage.Watch{Alarm: sns.New(awssns.NewFromConfig(cfg), env.Topic).Alarm},
 		Now:       time.Now,
 	}
 	worker.Start("clustercheck", worker.Each(h.Handle))

@@ -20,6 +20,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/dynamo"
 	"github.com/eks-steward/eks-steward/internal/notify/sns"
+	"github.com/eks-steward/eks-steward/internal/outage"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
@@ -46,7 +47,7 @@ func run(ctx context.Context) error {
 		Ledger: records,
 		Leases: records,
 		Outbox: outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
-		Alarm:  sns.New(awssns.NewFromConfig(cfg), env.Topic).Alarm,
+		Outage: outage.Watch{Alarm: sns.New(awssns.NewFromConfig(cfg), env.Topic).Alarm},
 		Now:    time.Now,
 	}
 	worker.Start("etcdsize", worker.Each(h.Handle))

@@ -30,6 +30,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/nodegrouprollout"
 	"github.com/eks-steward/eks-steward/internal/notify"
+	"github.com/eks-steward/eks-steward/internal/outage"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/secretsencryption"
 	"github.com/eks-steward/eks-steward/internal/settings"
@@ -130,11 +131,11 @@ func New(p Parts) (*Product, error) {
 			},
 		}).Handle),
 		events.EtcdSize: worker.Each((&etcdsizefn.Handler{
-			Source: p.Source, Ledger: records, Leases: records, Outbox: box, Alarm: alarm, Now: p.Now,
+			Source: p.Source, Ledger: records, Leases: records, Outbox: box, Outage: outage.Watch{Alarm: alarm}, Now: p.Now,
 		}).Handle),
 		events.ClusterCheck: worker.Each((&clustercheckfn.Handler{
 			Open: p.Open, Ledger: records, Leases: records, FollowUps: records, Outbox: box,
-			Queue: product.queues[events.ClusterCheck], Alarm: alarm, Now: p.Now,
+			Queue: product.queues[events.ClusterCheck], Outage: outage.Watch{Alarm: alarm}, Now: p.Now,
 		}).Handle),
 		events.SecretsEncryption: worker.Each((&secretsfn.Handler{
 			Reader: p.Keys.Reader, Grants: p.Keys.Grants, Writer: p.Keys.Writer, Undo: p.Keys.Undo, Switch: p.Keys.Switch,

@@ -19,6 +19,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/outage"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/rules"
 	"github.com/eks-steward/eks-steward/internal/settings"
@@ -56,10 +57,6 @@ type Queue interface {
 	Send(ctx context.Context, messages ...[]byte) error
 }
 
-// Alarm tells people of critical findings when there is no ledger to record
-// them in.
-type Alarm func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error
-
 // Handler is the function with everything it needs.
 type Handler struct {
 	Open      clustercheck.Open
@@ -68,10 +65,8 @@ type Handler struct {
 	FollowUps FollowUps
 	Outbox    outbox.Outbox
 	Queue     Queue
-	Alarm     Alarm
+	Outage    outage.Watch
 	Now       func() time.Time
-
-	memory memory
 }
 
 // Handle looks at what the event points to. Whatever the event says, what counts
@@ -166,7 +161,7 @@ func (h *Handler) inform(ctx context.Context, order *clustercheck.Order) error {
 	if err != nil {
 		return err
 	}
-	h.memory.remember(conf)
+	h.Outage.Remember(conf)
 	open, err := h.Ledger.OpenIncidents(ctx, order.Target)
 	if err != nil {
 		return fmt.Errorf("read the open incidents of %s: %w", order.Target, err)

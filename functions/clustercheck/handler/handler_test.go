@@ -20,6 +20,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
+	"github.com/eks-steward/eks-steward/internal/outage"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
@@ -39,7 +40,7 @@ type bench struct {
 	*handler.Handler
 	region  *surveytest.Region
 	records *ledger.Ledger
-	store   *outage
+	store   *faultyStore
 	bus     *recorder
 	queue   *queue
 	now     time.Time
@@ -53,17 +54,17 @@ func newBench(t *testing.T, clusters ...string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	b := &bench{now: start, bus: &recorder{}, queue: &queue{}, store: &outage{Store: store}, region: surveytest.New(target, start, clusters...)}
+	b := &bench{now: start, bus: &recorder{}, queue: &queue{}, store: &faultyStore{Store: store}, region: surveytest.New(target, start, clusters...)}
 	clock := func() time.Time { return b.now }
 	b.records = ledger.New(b.store, clock)
 	b.Handler = &handler.Handler{
 		Open:   func(fleet.Target) clustercheck.Survey { return b.region.Survey() },
 		Ledger: b.records, Leases: b.records, FollowUps: b.records, Queue: b.queue, Now: clock,
 		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
-		Alarm: func(_ context.Context, critical []fleet.Finding, day time.Time, _ error) error {
+		Outage: outage.Watch{Alarm: func(_ context.Context, critical []fleet.Finding, day time.Time, _ error) error {
 			b.alarms = append(b.alarms, fmt.Sprintf("%s: %d", day.Format(time.DateOnly), len(critical)))
 			return nil
-		},
+		}},
 	}
 	b.configure(t, func(*config.File) {})
 	return b
@@ -109,21 +110,21 @@ func (q *queue) Send(_ context.Context, messages ...[]byte) error {
 	return nil
 }
 
-// outage is a ledger's store that can be switched off, which no real one can be
-// in the middle of a test.
-type outage struct {
+// faultyStore is a store of the ledger that can be switched off, which no real one
+// can be in the middle of a test.
+type faultyStore struct {
 	ledger.Store
 	mu   sync.Mutex
 	down bool
 }
 
-func (o *outage) Read(ctx context.Context, k ledger.Key) (ledger.Record, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.down {
+func (s *faultyStore) Read(ctx context.Context, k ledger.Key) (ledger.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
 		return ledger.Record{}, ledger.ErrUnavailable
 	}
-	return o.Store.Read(ctx, k)
+	return s.Store.Read(ctx, k)
 }
 
 func (b *bench) header(id string) events.Header {
@@ -621,9 +622,9 @@ func TestFault_33_WithoutALedgerWhatWasNotToldInFullIsToldAgain(t *testing.T) {
 				b := newBench(t, "prod", "staging")
 				b.old("prod")
 				b.store.down = true
-				tell := b.Alarm
-				b.Alarm = func(ctx context.Context, critical []fleet.Finding, day time.Time, cause error) error {
-					b.Alarm = tell
+				tell := b.Outage.Alarm
+				b.Outage.Alarm = func(ctx context.Context, critical []fleet.Finding, day time.Time, cause error) error {
+					b.Outage.Alarm = tell
 					return errors.Join(tell(ctx, critical, day, cause), tt.alarm)
 				}
 				deliver := func() error {

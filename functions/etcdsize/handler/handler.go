@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/eks-steward/eks-steward/events"
@@ -17,6 +16,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
+	"github.com/eks-steward/eks-steward/internal/outage"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/settings"
 	"github.com/eks-steward/eks-steward/internal/worker"
@@ -34,22 +34,14 @@ type Lessor interface {
 	Lease(ctx context.Context, name, holder string, ttl time.Duration) (*ledger.Lease, error)
 }
 
-// Alarm tells people of critical findings when there is no ledger to record
-// them in: one digest for the hour that bucket starts.
-type Alarm func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error
-
 // Handler is the function with everything it needs.
 type Handler struct {
 	Source etcdsize.Source
 	Ledger Ledger
 	Leases Lessor
 	Outbox outbox.Outbox
-	Alarm  Alarm
+	Outage outage.Watch
 	Now    func() time.Time
-
-	mu   sync.Mutex
-	last *config.File         // the configuration of the last run, for when the ledger is down
-	told map[string]time.Time // the hour last told in full by target, likewise
 }
 
 // Handle looks at what the event points to.
@@ -160,9 +152,7 @@ func (h *Handler) settings(ctx context.Context) (*config.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.last = conf
+	h.Outage.Remember(conf)
 	return conf, nil
 }
 
@@ -210,54 +200,22 @@ func summary(r etcdsize.Report) []slog.Attr {
 	}
 }
 
-// withoutLedger still looks, and tells what is critical. Only the hourly scan
-// does: without a ledger nobody knows what was told, so an hour is the digest's
-// bucket and the scan that starts it sends it. Every scan fails all the same, so
-// that it comes again and is recorded when the ledger is back.
-func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause error) ([]slog.Attr, error) {
-	bucket := e.Time.Truncate(time.Hour)
-	if e.Cadence != events.Hourly || h.toldInFull(bucket, e.Target) {
+// withoutLedger still looks, and tells what is critical: once an hour, so only
+// the hourly scan does.
+func (h *Handler) withoutLedger(ctx context.Context, e *events.TargetScan, cause error) (said []slog.Attr, err error) {
+	if e.Cadence != events.Hourly {
 		return nil, cause
 	}
-	order := etcdsize.Order{Target: e.Target, Clusters: e.Clusters, Rules: rulesOf(h.lastSettings())}
-	report := h.read(ctx, order)
-	var critical []fleet.Finding
-	for _, f := range report.Findings {
-		if f.Severity == fleet.Critical {
-			critical = append(critical, f)
+	err = h.Outage.Tell(ctx, e.Target, e.Time.Truncate(time.Hour), cause, func(conf *config.File) outage.Sight {
+		report := h.read(ctx, etcdsize.Order{Target: e.Target, Clusters: e.Clusters, Rules: rulesOf(conf)})
+		var critical []fleet.Finding
+		for _, f := range report.Findings {
+			if f.Severity == fleet.Critical {
+				critical = append(critical, f)
+			}
 		}
-	}
-	var untold error
-	if len(critical) > 0 {
-		untold = h.Alarm(ctx, critical, bucket, cause)
-	}
-	if untold == nil && !report.Passing {
-		h.tellNoMore(bucket, e.Target)
-	}
-	return append(summary(report), slog.Int("critical", len(critical))), errors.Join(cause, untold)
-}
-
-func (h *Handler) lastSettings() *config.File {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.last != nil {
-		return h.last
-	}
-	return config.Default()
-}
-
-func (h *Handler) toldInFull(bucket time.Time, t fleet.Target) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.told[t.String()].Equal(bucket)
-}
-
-// tellNoMore keeps redeliveries of one hour's scan from repeating its digest.
-func (h *Handler) tellNoMore(bucket time.Time, t fleet.Target) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.told == nil {
-		h.told = map[string]time.Time{}
-	}
-	h.told[t.String()] = bucket
+		said = append(summary(report), slog.Int("critical", len(critical)))
+		return outage.Sight{Critical: critical, Whole: !report.Passing}
+	})
+	return said, err
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
+	"github.com/eks-steward/eks-steward/internal/outage"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/sim"
 	"github.com/eks-steward/eks-steward/internal/sim/edge"
@@ -47,7 +48,7 @@ type bench struct {
 	*handler.Handler
 	world   *sim.World
 	records *ledger.Ledger
-	store   *outage
+	store   *faultyStore
 	bus     *recorder
 	now     time.Time
 	alarms  []string
@@ -68,7 +69,7 @@ func newBench(t *testing.T, clusters ...sim.Cluster) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	b.world, b.store = world, &outage{Store: store}
+	b.world, b.store = world, &faultyStore{Store: store}
 	b.records = ledger.New(b.store, clock)
 	b.Handler = &handler.Handler{
 		Source: awsfleet.New(aws.Config{
@@ -77,10 +78,10 @@ func newBench(t *testing.T, clusters ...sim.Cluster) *bench {
 		}),
 		Ledger: b.records, Leases: b.records, Now: clock,
 		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
-		Alarm: func(_ context.Context, critical []fleet.Finding, bucket time.Time, _ error) error {
+		Outage: outage.Watch{Alarm: func(_ context.Context, critical []fleet.Finding, bucket time.Time, _ error) error {
 			b.alarms = append(b.alarms, fmt.Sprintf("%s: %d", bucket.Format("15:04"), len(critical)))
 			return nil
-		},
+		}},
 	}
 	b.accept(t)
 	return b
@@ -115,36 +116,36 @@ func (r *recorder) Publish(_ context.Context, moves ...events.IncidentMoved) err
 	return nil
 }
 
-// outage is a ledger's store that can be switched off, which no real one can be
-// in the middle of a test. It can be so for some of its calls only.
-type outage struct {
+// faultyStore is a store of the ledger that can be switched off, which no real one
+// can be in the middle of a test. It can be so for some of its calls only.
+type faultyStore struct {
 	ledger.Store
 	down    bool
 	blind   bool                      // no partition can be read
 	refuses func(ledger.Record) error // nil takes every record
 }
 
-func (o *outage) Write(ctx context.Context, r ledger.Record) error {
-	if o.refuses != nil {
-		if err := o.refuses(r); err != nil {
+func (s *faultyStore) Write(ctx context.Context, r ledger.Record) error {
+	if s.refuses != nil {
+		if err := s.refuses(r); err != nil {
 			return err
 		}
 	}
-	return o.Store.Write(ctx, r)
+	return s.Store.Write(ctx, r)
 }
 
-func (o *outage) Range(ctx context.Context, partition, prefix string) iter.Seq2[ledger.Record, error] {
-	if o.blind {
+func (s *faultyStore) Range(ctx context.Context, partition, prefix string) iter.Seq2[ledger.Record, error] {
+	if s.blind {
 		return func(yield func(ledger.Record, error) bool) { yield(ledger.Record{}, ledger.ErrUnavailable) }
 	}
-	return o.Store.Range(ctx, partition, prefix)
+	return s.Store.Range(ctx, partition, prefix)
 }
 
-func (o *outage) Read(ctx context.Context, k ledger.Key) (ledger.Record, error) {
-	if o.down {
+func (s *faultyStore) Read(ctx context.Context, k ledger.Key) (ledger.Record, error) {
+	if s.down {
 		return ledger.Record{}, ledger.ErrUnavailable
 	}
-	return o.Store.Read(ctx, k)
+	return s.Store.Read(ctx, k)
 }
 
 func (b *bench) hourly() *events.TargetScan {
@@ -384,9 +385,9 @@ func TestFault_33_WithoutALedgerWhatWasNotToldInFullIsToldAgain(t *testing.T) {
 			url, ca := apiServer(t, http.StatusOK, "apiserver_storage_size_bytes{cluster=\"etcd-0\"} 7.2e+09\n")
 			b := newBench(t, flat("full", 7.5), sim.Cluster{Name: "silent", Version: "1.34", Endpoint: url, CA: ca})
 			b.store.down = true
-			tell := b.Alarm
-			b.Alarm = func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
-				b.Alarm = tell
+			tell := b.Outage.Alarm
+			b.Outage.Alarm = func(ctx context.Context, critical []fleet.Finding, bucket time.Time, cause error) error {
+				b.Outage.Alarm = tell
 				return errors.Join(tell(ctx, critical, bucket, cause), tt.alarm)
 			}
 			if tt.first.Operation != "" {
