@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	down = errors.New("the ledger is down")
+	noon    = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	errDown = errors.New("the ledger is down")
 )
 
 func target(region string) fleet.Target {
@@ -31,7 +31,7 @@ func TestFault_33_WithoutALedgerAScanGoesByTheLastConfiguration(t *testing.T) {
 	newest := config.Default()
 	for _, before := range []func(){func() {}, func() { w.Remember(config.Default()); w.Remember(newest) }} {
 		before()
-		if err := w.Tell(t.Context(), target("eu-west-1"), noon, down, look); !errors.Is(err, down) {
+		if err := w.Tell(t.Context(), target("eu-west-1"), noon, errDown, look); !errors.Is(err, errDown) {
 			t.Errorf("error %v, want that of the ledger", err)
 		}
 	}
@@ -43,7 +43,7 @@ func TestFault_33_WithoutALedgerAScanGoesByTheLastConfiguration(t *testing.T) {
 func TestFault_33_WithoutALedgerEachTargetHasItsOwnDigest(t *testing.T) {
 	var told []string
 	w := outage.Watch{Alarm: func(_ context.Context, critical []fleet.Finding, since time.Time, cause error) error {
-		if !errors.Is(cause, down) {
+		if !errors.Is(cause, errDown) {
 			t.Errorf("cause %v, want what the ledger answered", cause)
 		}
 		told = append(told, since.Format("15:04")+" "+critical[0].Cluster.Region)
@@ -51,11 +51,11 @@ func TestFault_33_WithoutALedgerEachTargetHasItsOwnDigest(t *testing.T) {
 	}}
 	tell := func(region string, since time.Time) {
 		t.Helper()
-		err := w.Tell(t.Context(), target(region), since, down, func(*config.File) outage.Sight {
+		err := w.Tell(t.Context(), target(region), since, errDown, func(*config.File) outage.Sight {
 			critical := fleet.Finding{Cluster: fleet.ClusterID{Region: region}}
 			return outage.Sight{Critical: []fleet.Finding{critical}, Whole: true}
 		})
-		if !errors.Is(err, down) {
+		if !errors.Is(err, errDown) {
 			t.Errorf("error %v, want that of the ledger", err)
 		}
 	}
