@@ -339,10 +339,10 @@ func (f *function) left(messages []types.Message, result simlambda.Result) []str
 	return failed
 }
 
-// keep writes what the function printed to its log group. A log that shows a
-// secret is an error.
+// keep writes what the function printed to its log group. A log that shows a secret
+// is an error, and one without fields to ask for.
 func (f *function) keep(ctx context.Context, printed []byte) error {
-	if err := silent(printed); err != nil {
+	if err := errors.Join(silent(printed), structured(printed)); err != nil {
 		return err
 	}
 	var lines []logtypes.InputLogEvent
@@ -355,6 +355,16 @@ func (f *function) keep(ctx context.Context, printed []byte) error {
 	}
 	_, err := f.logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: &f.group, LogStreamName: aws.String(stream), LogEvents: lines})
 	return err
+}
+
+// structured holds that every line of a log is one of JSON.
+func structured(printed []byte) error {
+	for line := range strings.Lines(string(printed)) {
+		if fields := map[string]any{}; json.Unmarshal([]byte(line), &fields) != nil {
+			return fmt.Errorf("the log has a line that CloudWatch finds no fields in: %s", line)
+		}
+	}
+	return nil
 }
 
 // silent holds that a log shows no secret of the tests.

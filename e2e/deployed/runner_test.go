@@ -17,3 +17,13 @@ func TestALogThatShowsASecretIsAnError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestALogWithoutFieldsIsAnError(t *testing.T) {
+	const line = "{\"message\":\"one\"}\n"
+	if err := structured([]byte(line + "level=INFO msg=two\n")); err == nil || !strings.Contains(err.Error(), "two") {
+		t.Errorf("error %v, want one that shows the line", err)
+	}
+	if err := structured([]byte(line + line)); err != nil {
+		t.Error(err)
+	}
+}

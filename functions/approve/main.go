@@ -6,13 +6,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -50,7 +48,7 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("load the AWS configuration: %w", err)
 	}
 	queues := sqs.NewFromConfig(cfg)
-	log := slog.New(lambdacontext.NewLogHandler())
+	log := worker.NewLog(os.Stdout)
 	orders := map[string]handler.Queue{secretsencryption.Check: queue.New(queues, env.SecretsEncryptionQueue)}
 	if env.NodegroupRolloutQueue != "" {
 		orders[rollout.Check] = queue.New(queues, env.NodegroupRolloutQueue)

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -156,7 +155,7 @@ func New(p Parts) (*Product, error) {
 	for name, h := range handlers {
 		product.workers[name] = worker.Worker{
 			Function: name, Handle: h, Now: p.Now,
-			Log: slog.New(slog.NewJSONHandler(p.Log, nil)), Metrics: p.Log,
+			Log: worker.NewLog(p.Log), Metrics: p.Log,
 		}
 	}
 	return product, nil

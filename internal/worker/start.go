@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -17,7 +18,16 @@ const margin = 5 * time.Second
 func Start(function string, handle Handler) {
 	w := Worker{
 		Function: function, Handle: handle, Now: time.Now,
-		Log: slog.New(lambdacontext.NewLogHandler()), Metrics: os.Stdout, Margin: margin,
+		Log: NewLog(os.Stdout), Metrics: os.Stdout, Margin: margin,
 	}
 	lambda.Start(w.Batch)
+}
+
+// NewLog writes a line of JSON each time, under the names that Lambda has for what
+// every line has. Lambda's own handler would write so only where the function's log
+// format is JSON too; CloudWatch finds the fields that the dashboard and the runbooks
+// ask for in JSON, whatever that format is.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
+func NewLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr}))
 }

@@ -72,7 +72,7 @@ func runIn(ctx context.Context, t *testing.T, handle worker.Handler, bodies ...s
 		Function: "etcdsize",
 		Handle:   handle,
 		Now:      func() time.Time { return noon },
-		Log:      slog.New(slog.NewJSONHandler(&log, nil)),
+		Log:      worker.NewLog(&log),
 		Metrics:  &metrics,
 		Margin:   30 * time.Second,
 	}
@@ -371,10 +371,10 @@ func TestALogLineNamesTheMessageAndNotItsContent(t *testing.T) {
 		return []slog.Attr{slog.Int("findings", 3)}, fmt.Errorf("post: Post \"https://%s\": EOF", canary)
 	}), body)
 	line := lines[0]
-	delete(line, "time")
+	delete(line, "timestamp")
 	delete(line, "duration_ms")
 	want := `{"account":"111122223333","attrs":{"findings":3},"cluster":"prod-payments","error":"post: Post \"(address left out)\": EOF",` +
-		`"event":"EKSCall","event_id":"a","function":"etcdsize","level":"ERROR","message_id":"m0","msg":"message failed","outcome":"failed","permanent":false,"region":"eu-west-1"}`
+		`"event":"EKSCall","event_id":"a","function":"etcdsize","level":"ERROR","message":"message failed","message_id":"m0","outcome":"failed","permanent":false,"region":"eu-west-1"}`
 	if got := compact(t, line); got != want {
 		t.Errorf("log line\n got %s\nwant %s", got, want)
 	}
@@ -406,7 +406,7 @@ func TestALostHeartbeatFailsNoMessage(t *testing.T) {
 		Function: "notify",
 		Handle:   worker.Each(func(context.Context, events.Event) ([]slog.Attr, error) { return nil, nil }),
 		Now:      func() time.Time { return noon },
-		Log:      slog.New(slog.NewJSONHandler(&log, nil)),
+		Log:      worker.NewLog(&log),
 		Metrics:  closed,
 	}
 	answer, err := w.Batch(t.Context(), batch(created("a", "one")))
