@@ -67,6 +67,7 @@ func run(ctx context.Context) error {
 		Rollouts:  records,
 		Outbox:    outbox.Outbox{Ledger: records, Bus: bus.New(eventbridge.NewFromConfig(cfg), env.Bus)},
 		Queues:    to,
+		Hub:       config.Hub(env.Bus),
 		Now:       time.Now,
 	}
 	worker.Start("dispatch", worker.Each(h.Handle))

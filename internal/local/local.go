@@ -122,7 +122,7 @@ func New(p Parts) (*Product, error) {
 	handlers := map[string]worker.Handler{
 		events.Dispatch: worker.Each((&dispatch.Handler{
 			Configuration: product.configure,
-			Ledger:        records, FollowUps: records, Rollouts: records, Outbox: box, Now: p.Now,
+			Ledger:        records, FollowUps: records, Rollouts: records, Outbox: box, Hub: p.Hub, Now: p.Now,
 			Queues: map[string]dispatch.Queue{
 				events.EtcdSize: product.queues[events.EtcdSize], events.ClusterCheck: product.queues[events.ClusterCheck],
 				events.SecretsEncryption: product.queues[events.SecretsEncryption], events.NodegroupRollout: product.queues[events.NodegroupRollout],

@@ -25,8 +25,10 @@ import (
 // Ledger is what dispatch reads to find work.
 type Ledger interface {
 	WatchLists(ctx context.Context) ([]ledger.WatchList, error)
-	NewTargets(ctx context.Context, all []fleet.Target) ([]fleet.Target, error)
-	KnowTargets(ctx context.Context, all []fleet.Target) error
+	CompareTargets(ctx context.Context, all []fleet.Target) (fresh, gone []fleet.Target, err error)
+	KnowTargets(ctx context.Context, some []fleet.Target) error
+	ForgetTargets(ctx context.Context, some []fleet.Target) error
+	OpenIncidents(ctx context.Context, t fleet.Target) ([]incident.Incident, error)
 	Untold(ctx context.Context) ([]incident.Incident, error)
 	Lease(ctx context.Context, name, holder string, ttl time.Duration) (*ledger.Lease, error)
 }
@@ -62,6 +64,7 @@ type Handler struct {
 	Rollouts      Rollouts
 	Outbox        outbox.Outbox
 	Queues        map[string]Queue // by function; without nodegrouprollout there are no rollouts
+	Hub           fleet.ClusterID  // where the functions run
 	Now           func() time.Time
 }
 
@@ -110,8 +113,12 @@ func (h *Handler) dispatch(ctx context.Context, tick *events.Tick) ([]slog.Attr,
 		_, err = h.scanAll(ctx, events.SecretsEncryption, tick, tick.Cadence, conf.Targets())
 		failures = append(failures, err, h.askForPlan(ctx, tick))
 	case events.FiveMinutes:
-		n, err := h.welcome(ctx, tick, conf)
+		fresh, gone, err := h.Ledger.CompareTargets(ctx, conf.Targets())
+		failures = append(failures, err)
+		n, err := h.welcome(ctx, tick, fresh)
 		do("new_targets", n, err)
+		n, err = h.leave(ctx, gone)
+		do("left_incidents", n, err)
 		n, err = h.scanWatched(ctx, tick, conf)
 		do("watched_targets", n, err)
 		n, err = h.followUp(ctx)
@@ -143,26 +150,6 @@ func (h *Handler) scanAll(ctx context.Context, function string, tick *events.Tic
 		scans = append(scans, &events.TargetScan{Cadence: c, Target: t})
 	}
 	return h.send(ctx, function, tick, scans)
-}
-
-// welcome has new targets looked at, those of the first deployment among them:
-// whoever has just added one does not wait for the daily beat to hear of it.
-func (h *Handler) welcome(ctx context.Context, tick *events.Tick, conf *config.File) (int, error) {
-	fresh, err := h.Ledger.NewTargets(ctx, conf.Targets())
-	if err != nil || len(fresh) == 0 {
-		return 0, err
-	}
-	// First, so that one queue that is down does not have the others' work done over
-	// again: a first look that is lost comes with the beats like any other.
-	if err := h.Ledger.KnowTargets(ctx, conf.Targets()); err != nil {
-		return 0, err
-	}
-	var failures []error
-	for function, c := range map[string]events.Cadence{events.EtcdSize: events.Hourly, events.ClusterCheck: events.Daily, events.SecretsEncryption: events.Daily} {
-		_, err := h.scanAll(ctx, function, tick, c, fresh)
-		failures = append(failures, err)
-	}
-	return len(fresh), errors.Join(failures...)
 }
 
 // scanWatched looks at the clusters that cannot wait an hour. A target that

@@ -14,11 +14,14 @@ import (
 	"github.com/eks-steward/eks-steward/functions/dispatch/handler"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
+	"github.com/eks-steward/eks-steward/internal/incident"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
 	"github.com/eks-steward/eks-steward/internal/outbox"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
+
+var hub = fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}
 
 var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
@@ -88,7 +91,7 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(func() { store.Close() })
 	b := &bench{etcdsize: &mailbox{}, checks: &mailbox{}, secrets: &mailbox{}, rollouts: &mailbox{}, notify: &mailbox{}, bus: &bus{}, now: start, conf: config.Default()}
 	b.conf.Accounts = []config.Account{{Account: "111122223333", Regions: []string{"eu-west-1", "us-east-1"}}}
-	b.finding = fleet.Finding{Check: "configuration", Cluster: fleet.ClusterID{Account: "111122223333", Region: "eu-west-1"}, Outcome: fleet.Pass}
+	b.finding = fleet.Finding{Check: "configuration", Cluster: hub, Outcome: fleet.Pass}
 	b.use(store)
 	if err := b.records.KnowTargets(t.Context(), b.conf.Targets()); err != nil {
 		t.Fatal(err)
@@ -102,7 +105,7 @@ func (b *bench) use(store ledger.Store) {
 	b.records = ledger.New(store, clock)
 	b.Handler = &handler.Handler{
 		Configuration: func(context.Context) (*config.File, fleet.Finding, error) { return b.conf, b.finding, b.confErr },
-		Ledger:        b.records, FollowUps: b.records, Rollouts: b.records, Now: clock,
+		Ledger:        b.records, FollowUps: b.records, Rollouts: b.records, Hub: hub, Now: clock,
 		Outbox: outbox.Outbox{Ledger: b.records, Bus: b.bus},
 		Queues: map[string]handler.Queue{
 			events.EtcdSize: b.etcdsize, events.ClusterCheck: b.checks, events.SecretsEncryption: b.secrets,
@@ -299,6 +302,60 @@ func TestTheDailyBeatLeavesNoTargetNew(t *testing.T) {
 	b.handle(t, b.tick(events.FiveMinutes))
 	sent(t, b.checks)
 	sent(t, b.etcdsize)
+}
+
+// TestWhatIsOpenOfATargetThatLeftIsClosed holds that nobody is reminded for ever of
+// what nobody looks at: after a look that was on its way, too.
+func TestWhatIsOpenOfATargetThatLeftIsClosed(t *testing.T) {
+	b := newBench(t)
+	gone := fleet.Target{Account: "111122223333", Region: "us-east-1"}
+	fails := func(c fleet.ClusterID) {
+		t.Helper()
+		f := fleet.Finding{Check: "etcd-size", Cluster: c, Outcome: fleet.Fail, Severity: fleet.Critical, Owner: "platform", At: b.now}
+		if _, _, err := b.Outbox.Record(t.Context(), []fleet.Finding{f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fails(gone.Cluster("prod"))
+	fails(gone.Cluster("")) // such as that it may not be read
+	fails(hub)
+	fails(fleet.Target{Account: hub.Account, Region: hub.Region}.Cluster("prod"))
+	b.wantOpen(t, gone, 2)
+	b.conf.Accounts[0].Regions = []string{"eu-west-1"}
+	beat := func() {
+		t.Helper()
+		b.now = b.now.Add(5 * time.Minute)
+		b.handle(t, b.tick(events.FiveMinutes))
+	}
+	beat()
+	b.wantOpen(t, gone, 0)
+	fails(gone.Cluster("prod"))
+	beat()
+	b.wantOpen(t, gone, 0)
+	beat()
+	b.wantOpen(t, b.conf.Targets()[0], 2)
+	closed, err := b.records.Incident(t.Context(), incident.ID(fleet.Finding{Check: "etcd-size", Cluster: gone.Cluster("prod")}))
+	if f := closed.Finding; err != nil || f.Title != "prod is not watched any more" || f.Owner != "platform" || f.Cause != "not-watched" {
+		t.Errorf("closed with %+v, %v", f, err)
+	}
+
+	b.conf.Accounts[0].Regions = append(b.conf.Accounts[0].Regions, "us-east-1") // and comes back
+	beat()
+	sent(t, b.checks, "scan 111122223333/us-east-1")
+
+	fails(hub)
+	b.conf.Accounts[0].Regions = []string{"us-east-1"} // the hub need not be watched
+	beat()
+	beat()
+	b.wantOpen(t, fleet.Target{Account: hub.Account, Region: hub.Region}, 1)
+}
+
+func (b *bench) wantOpen(t *testing.T, of fleet.Target, want int) {
+	t.Helper()
+	open, err := b.records.OpenIncidents(t.Context(), of)
+	if err != nil || len(open) != want {
+		t.Errorf("%d incidents are open in %s (%v), want %d", len(open), of, err, want)
+	}
 }
 
 func TestFollowUps(t *testing.T) {

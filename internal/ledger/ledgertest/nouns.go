@@ -51,7 +51,7 @@ var ledgerClauses = []clause{
 	{"a rollout of 2,000 clusters fits a record", largeFleet},
 	{"how long an update takes is learned, and forgotten after a year", usualDurations},
 	{"AMI releases are remembered region by region", amiReleases},
-	{"a target is new until it was looked at, and when it comes back", newTargets},
+	{"a target is new until it was looked at, and when it comes back after it was forgotten", knownTargets},
 }
 
 func incidentLife(t *testing.T, s ledger.Store) {

@@ -225,27 +225,43 @@ func largeFleet(t *testing.T, s ledger.Store) {
 	}
 }
 
-func newTargets(t *testing.T, s ledger.Store) {
+func knownTargets(t *testing.T, s ledger.Store) {
 	l, _ := ledgerAt(s)
-	here, there := target, target
+	here, there, gone := target, target, target
 	there.Region, there.Role = "us-east-1", "arn:aws:iam::444455556666:role/reader"
-	want := func(all []fleet.Target, want ...fleet.Target) {
+	gone.Region = "us-east-1"
+	only := func(some ...fleet.Target) []fleet.Target { return some }
+	want := func(all, fresh, left []fleet.Target) {
 		t.Helper()
-		got, err := l.NewTargets(t.Context(), all)
+		gotFresh, gotLeft, err := l.CompareTargets(t.Context(), all)
 		ok(t, err)
-		if !slices.Equal(got, want) {
-			t.Errorf("new are %v, want %v", got, want)
+		if !slices.Equal(gotFresh, fresh) || !slices.Equal(gotLeft, left) {
+			t.Errorf("new are %v and left %v, want %v and %v", gotFresh, gotLeft, fresh, left)
 		}
 	}
-	want([]fleet.Target{here, there}, here, there)
-	for range 2 {
-		ok(t, l.KnowTargets(t.Context(), []fleet.Target{here}))
-		want([]fleet.Target{here, there}, there)
+	version := func() int64 {
+		t.Helper()
+		r, err := s.Read(t.Context(), key("target", "known"))
+		ok(t, err)
+		return r.Version
 	}
-	ok(t, l.KnowTargets(t.Context(), []fleet.Target{there}))
-	want([]fleet.Target{here, there}, here)
-	ok(t, l.KnowTargets(t.Context(), nil))
-	want([]fleet.Target{here}, here)
+	want(only(here, there), only(here, there), nil)
+	for range 2 {
+		ok(t, l.KnowTargets(t.Context(), only(here)))
+		want(only(here, there), only(there), nil)
+		same(t, "writes", version(), 1)
+	}
+	ok(t, l.KnowTargets(t.Context(), only(there)))
+	ok(t, l.KnowTargets(t.Context(), only(there, here)))
+	same(t, "writes", version(), 2)
+	want(only(here, there), nil, nil)
+	want(only(here), nil, only(gone))
+	for range 2 {
+		ok(t, l.ForgetTargets(t.Context(), only(gone)))
+		want(only(here, there), only(there), nil)
+		same(t, "writes", version(), 3)
+	}
+	want(nil, nil, only(here))
 }
 
 func amiReleases(t *testing.T, s ledger.Store) {
