@@ -125,7 +125,7 @@ func (x examination) order(cfg aws.Config, source *awsfleet.Fleet) doctor.Order 
 	}
 	if x.secret != "" {
 		client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.Region = regionOf(x.secret, o.Region) })
-		o.Secret, o.SecretName = secret.New(client, x.secret), x.secret
+		o.Secret, o.SecretName = secret.New(client, x.secret, x.now), x.secret
 	}
 	if x.topic != "" || x.machines != "" {
 		client := sns.NewFromConfig(cfg, func(o *sns.Options) { o.Region = regionOf(cmp.Or(x.topic, x.machines), o.Region) })

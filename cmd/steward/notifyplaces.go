@@ -91,7 +91,7 @@ func (t *trial) slackPlaces(ctx context.Context, cfg aws.Config, n config.Notify
 		return nil, answer("off: the configuration has notify.slack: false", "")
 	}
 	client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.Region = regionOf(t.secret, o.Region) })
-	access := slack.Access{Secret: secret.New(client, t.secret), API: t.api}
+	access := slack.Access{Secret: secret.New(client, t.secret, t.now), API: t.api}
 	token, err := access.Token(ctx)
 	switch {
 	case err != nil:

@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 		Log:    log,
 	}
 	if env.SlackSigningSecret != "" {
-		h.Signing = secret.New(secretsmanager.NewFromConfig(cfg), env.SlackSigningSecret)
+		h.Signing = secret.NewGuarded(secretsmanager.NewFromConfig(cfg), env.SlackSigningSecret, time.Now)
 		h.Allowed = approval.Allowed{Team: env.SlackTeam, Users: strings.Split(env.SlackUsers, ",")}
 		h.Slack = slack.NewReplier()
 	}

@@ -53,7 +53,7 @@ func run(ctx context.Context) error {
 	}
 	if env.SlackSecret != "" {
 		h.Slack = slack.Access{
-			Secret:  secret.New(secretsmanager.NewFromConfig(cfg), env.SlackSecret),
+			Secret:  secret.New(secretsmanager.NewFromConfig(cfg), env.SlackSecret, time.Now),
 			API:     env.SlackAPI,
 			Buttons: env.SlackButtons == "on",
 		}

@@ -31,6 +31,8 @@ type Queue interface {
 }
 
 // Secret is Slack's signing secret, which may be changed while the function lives.
+// Anybody can have it asked for with a forged request: it has to be one that is
+// guarded against being read for each (package secret).
 type Secret interface {
 	Value(ctx context.Context) (string, error)
 	Refresh(ctx context.Context) (string, error)
@@ -57,8 +59,6 @@ type Handler struct {
 	Slack   Slack
 	// Batch handles what SQS delivers: worker.Worker with this handler.
 	Batch func(ctx context.Context, batch awsevents.SQSEvent) (awsevents.SQSEventResponse, error)
-
-	refreshed time.Time // when the signing secret was read again
 }
 
 // Serve takes both shapes in which Lambda invokes the function: a batch of SQS,

@@ -28,6 +28,8 @@ import (
 	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/ledger"
 	"github.com/eks-steward/eks-steward/internal/ledger/file"
+	"github.com/eks-steward/eks-steward/internal/secret"
+	"github.com/eks-steward/eks-steward/internal/secret/secrettest"
 	"github.com/eks-steward/eks-steward/internal/worker"
 )
 
@@ -52,23 +54,6 @@ func (l *line) Send(_ context.Context, messages ...[]byte) error {
 	}
 	l.messages = append(l.messages, messages...)
 	return nil
-}
-
-// secret is one that may have been changed since it was read.
-type secret struct {
-	value, fresh string
-	err          error
-	refreshed    int
-}
-
-func (s *secret) Value(context.Context) (string, error) { return s.value, s.err }
-
-func (s *secret) Refresh(context.Context) (string, error) {
-	s.refreshed++
-	if s.fresh != "" {
-		s.value = s.fresh
-	}
-	return s.value, s.err
 }
 
 // channel keeps what the users of Slack were told.
@@ -97,7 +82,7 @@ type bench struct {
 	now         time.Time
 	records     *ledger.Ledger
 	own, orders *line
-	signing     *secret
+	vault       *secrettest.Vault
 	slack       *channel
 	log         bytes.Buffer
 	waiting     ledger.Approval
@@ -111,14 +96,14 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	b := &bench{t: t, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), own: &line{}, orders: &line{}, signing: &secret{value: signing}, slack: &channel{}}
+	b := &bench{t: t, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), own: &line{}, orders: &line{}, vault: secrettest.Holding(signing), slack: &channel{}}
 	clock := func() time.Time { return b.now }
 	b.records = ledger.New(store, clock)
 	log := slog.New(slog.NewJSONHandler(&b.log, nil))
 	b.Handler = &handler.Handler{
 		Ledger: b.records, Orders: map[string]handler.Queue{"secrets-encryption": b.orders}, Own: b.own, Now: clock, Log: log,
 		Self:    func(context.Context) (string, error) { return self, nil },
-		Signing: b.signing, Allowed: approval.Allowed{Team: "T0123", Users: []string{"U0123"}}, Slack: b.slack,
+		Signing: secret.NewGuarded(b.vault, secrettest.Name, clock), Allowed: approval.Allowed{Team: "T0123", Users: []string{"U0123"}}, Slack: b.slack,
 	}
 	b.Batch = worker.Worker{
 		Function: "approve", Handle: worker.Each(b.Handle), Decode: handler.Decode, Now: clock, Log: log, Metrics: &bytes.Buffer{},
@@ -325,7 +310,7 @@ func TestFault_57_ARequestThatDoesNotCountNeverReachesTheQueue(t *testing.T) {
 			return b.signed(b.pressed("U0123", b.waiting.Nonce))
 		}, http.StatusNotFound, "takes no approvals from Slack", ""},
 		"a secret that cannot be read": {func(b *bench) awsevents.LambdaFunctionURLRequest {
-			b.signing.err = errors.New("access denied")
+			b.vault.Err = errors.New("access denied")
 			return b.signed(b.pressed("U0123", b.waiting.Nonce))
 		}, http.StatusServiceUnavailable, "access denied", ""},
 	} {
@@ -356,20 +341,32 @@ func TestAQueueThatIsDownIsNoApproval(t *testing.T) {
 
 func TestFault_55_ARotatedSigningSecretIsReadAgainAndNotForEveryForger(t *testing.T) {
 	b := newBench(t)
-	b.signing.value, b.signing.fresh = "the old one", signing
-	if status := b.request(b.signed(b.pressed("U0123", b.waiting.Nonce))); status != http.StatusOK || b.signing.refreshed != 1 {
-		t.Errorf("status %d, read again %d times", status, b.signing.refreshed)
-	}
-	forged := b.signed(b.pressed("U0123", b.waiting.Nonce))
-	forged.Headers["x-slack-signature"] = "v0=" + strings.Repeat("00", 32)
-	for range 5 {
-		if status := b.request(forged); status != http.StatusUnauthorized {
-			t.Errorf("status %d", status)
+	v := b.vault
+	v.Put("the old one")
+	sends := func(r awsevents.LambdaFunctionURLRequest, status, reads int) {
+		t.Helper()
+		for range 5 {
+			if got := b.request(r); got != status || v.Reads != reads {
+				t.Errorf("status %d after %d reads of the secret, want %d after %d", got, v.Reads, status, reads)
+			}
 		}
 	}
-	if b.signing.refreshed != 1 {
-		t.Errorf("forgers had the secret read %d times", b.signing.refreshed)
+	forged := func() awsevents.LambdaFunctionURLRequest {
+		r := b.signed(b.pressed("U0123", b.waiting.Nonce))
+		r.Headers["x-slack-signature"] = "v0=" + strings.Repeat("00", 32)
+		return r
 	}
+	sends(forged(), http.StatusUnauthorized, 1)
+	v.Put(signing)
+	b.now = b.now.Add(time.Minute)
+	sends(b.signed(b.pressed("U0123", b.waiting.Nonce)), http.StatusOK, 2)
+	for reads := 3; reads < 10; reads++ {
+		b.now = b.now.Add(time.Minute)
+		sends(forged(), http.StatusUnauthorized, reads)
+	}
+	v.Put("a newer one, as the other has leaked")
+	b.now = b.now.Add(5 * time.Minute)
+	sends(b.signed(b.pressed("U0123", b.waiting.Nonce)), http.StatusUnauthorized, 10)
 }
 
 func TestFault_57_AWordThatDoesNotCountIsRefusedLoggedAndTold(t *testing.T) {
