@@ -38,7 +38,7 @@ func (p Plan) Text() string {
 	}
 	return fmt.Sprintf("Replace the nodes of %s, one wave after the other:\n%s\n"+
 		"%s Between two groups the rollout can be paused and aborted, and it halts by itself when something is wrong. "+
-		"The plan %s is for what the clusters and groups have now; any change of that, or of what they get, makes it void. steward plan shows each group and why.",
+		"The plan %s is for what the clusters and groups have now; any change of that, or of what they get, makes it void. steward rollout status shows each group and why.",
 		total, strings.Join(waves, "\n"), forGood, p.Short())
 }
 

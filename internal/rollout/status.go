@@ -13,8 +13,8 @@ import (
 
 // Status shows to the person at a terminal where a rollout stands: how far each
 // wave is, what is under way and since when, what failed and what held it up, what
-// is waited for, and how to go on. all is the progress of its clusters; those that
-// are missing are counted all the same.
+// is waited for, what is planned, and how to go on. all is the progress of its
+// clusters; those that are missing are counted all the same.
 func Status(w io.Writer, r Rollout, all []Progress, now time.Time) error {
 	var page bytes.Buffer
 	f := Finding(fleet.ClusterID{}, r, all, nil, now)
@@ -24,6 +24,7 @@ func Status(w io.Writer, r Rollout, all []Progress, now time.Time) error {
 	printUnderWay(&page, all, now)
 	printFailed(&page, failures(all))
 	r.printWaiting(&page)
+	r.printPlanned(&page, all)
 	if next := r.next(f); next != "" {
 		fmt.Fprintf(&page, "\n%s\n", next)
 	}
@@ -151,6 +152,52 @@ func (r Rollout) printWaiting(page *bytes.Buffer) {
 		rows = append(rows, []string{m.ID.Name, m.Target.String(), again, m.Waiting})
 	}
 	section(page, "Waiting", rows, "CLUSTER", "WHERE", "TRIED AGAIN", "WHY")
+}
+
+// maxPlanned keeps the status of a large fleet on a few screens.
+const maxPlanned = 20
+
+// printPlanned shows what has not begun, in the order in which it is to begin: what
+// a person approves of.
+func (r Rollout) printPlanned(page *bytes.Buffer, all []Progress) {
+	if !r.Ended.IsZero() {
+		return
+	}
+	by := make(map[fleet.ClusterID]Progress, len(all))
+	for _, p := range all {
+		by[p.Cluster.ID] = p
+	}
+	var rows [][]string
+	more := 0
+	for _, m := range r.Members {
+		p, known := by[m.ID]
+		if !known {
+			more += max(m.Groups-m.Done-m.Failed-m.Busy, 0)
+		}
+		for i, st := range p.Steps {
+			s := p.Cluster.Steps[i]
+			switch {
+			case st.Phase != Waiting, r.Skips(m.ID, s.Group):
+			case len(rows) == maxPlanned:
+				more++
+			default:
+				rows = append(rows, append([]string{r.Waves[m.Wave], m.ID.Name, m.Target.String(), string(m.Mode)}, s.cells()...))
+			}
+		}
+	}
+	section(page, "Planned", rows, "WAVE", "CLUSTER", "WHERE", "MODE", "GROUP", "NODES", "FROM", "TO", "TAKES", "WHY")
+	if more > 0 {
+		fmt.Fprintf(page, "\nPlanned and not shown: %s. To see all: steward rollout status %s --output json.\n", fleet.Count(more, "nodegroup"), r.ID)
+	}
+}
+
+// cells are what a step does, and why.
+func (s Step) cells() []string {
+	var why []string
+	for _, r := range s.Reasons {
+		why = append(why, r.Text)
+	}
+	return []string{s.Group, fmt.Sprint(s.Nodes), label(s.From), label(s.To), short(s.Expected), cmp.Or(strings.Join(why, " "), "-")}
 }
 
 func section(page *bytes.Buffer, title string, rows [][]string, header ...string) {

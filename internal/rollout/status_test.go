@@ -1,12 +1,15 @@
 package rollout_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/eks-steward/eks-steward/internal/fleet"
 	"github.com/eks-steward/eks-steward/internal/golden"
 	"github.com/eks-steward/eks-steward/internal/rollout"
 )
@@ -65,5 +68,64 @@ func TestStatusShowsWhereARolloutStands(t *testing.T) {
 	r, all := begun()
 	if err := rollout.Status(failing{broken}, r, all, now); !errors.Is(err, broken) {
 		t.Errorf("the error of the writer is lost: %v", err)
+	}
+}
+
+func TestStatusShowsThePlanThatAPersonIsAskedAbout(t *testing.T) {
+	r, all := rollout.Begin(rollout.Make(sample(), waves, evening), "", evening)
+	var page strings.Builder
+	if err := rollout.Status(&page, r, all, evening); err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "status-planned.txt", page.String())
+}
+
+func TestStatusOfALargeFleetShowsWhatIsNextAndCountsTheRest(t *testing.T) {
+	var plan rollout.Plan
+	for _, wave := range []string{"dev", "prod"} {
+		w := rollout.Wave{Name: wave}
+		for i := range 15 {
+			w.Clusters = append(w.Clusters, rollout.ClusterPlan{
+				ID:    fleet.ClusterID{Account: "111122223333", Region: "eu-west-1", Name: fmt.Sprintf("%s-%02d", wave, i)},
+				Mode:  rollout.Enforce,
+				Steps: []rollout.Step{{Group: "blue"}, {Group: "green"}},
+			})
+		}
+		plan.Waves = append(plan.Waves, w)
+	}
+	r, all := rollout.Begin(plan, "", evening)
+	r.Skip = []string{"dev-00/green", "prod-14/blue"}
+	planned := func() (first, last string, rows int, rest string) {
+		var page strings.Builder
+		if err := rollout.Status(&page, r, all, evening); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(page.String()) {
+			cells := strings.Fields(line)
+			switch {
+			case strings.HasPrefix(line, "Planned and not shown: "):
+				rest = strings.TrimSpace(line)
+			case len(cells) > 4 && cells[3] == "enforce":
+				last = cells[1] + "/" + cells[4]
+				first = cmp.Or(first, last)
+				rows++
+			}
+		}
+		return first, last, rows, rest
+	}
+	rest := ". To see all: steward rollout status " + r.ID + " --output json."
+	if first, last, rows, said := planned(); first != "dev-00/blue" || last != "dev-10/blue" || rows != 20 || said != "Planned and not shown: 38 nodegroups"+rest {
+		t.Errorf("%d rows from %s to %s, and %q", rows, first, last, said)
+	}
+	for i := range 15 { // the first wave is over, and one cluster of the second could not be read
+		all[i].Steps[0].Phase, all[i].Steps[1].Phase = rollout.Done, rollout.LeftOut
+	}
+	all = slices.Delete(all, 15, 16)
+	if first, last, rows, said := planned(); first != "prod-01/blue" || last != "prod-10/green" || rows != 20 || said != "Planned and not shown: 9 nodegroups"+rest {
+		t.Errorf("%d rows from %s to %s, and %q", rows, first, last, said)
+	}
+	r.Ended = evening
+	if _, _, rows, said := planned(); rows != 0 || said != "" {
+		t.Errorf("what has ended plans %d groups, and %q", rows, said)
 	}
 }

@@ -93,7 +93,7 @@ func (r Rollout) running(f *fleet.Finding, ask *fleet.Approval) {
 		f.Reason += " The next clusters are of the mode approve, and a person has to allow the plan for them."
 		f.Meaning = "Until somebody approves, nothing begins in these clusters, and later waves wait too. " + forGood
 		f.Remedy = fleet.Steps(
-			"Read the plan: steward plan.",
+			"Read the plan: steward rollout status "+r.ID+".",
 			"Approve with the button of this message, or with: steward approve "+ask.Plan[:min(len(ask.Plan), 12)]+". That is possible until "+stamp(ask.Expires)+"; then it is asked again.",
 			"If it is not to be: steward rollout abort --why REASON.",
 		)
