@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eks-steward/eks-steward/internal/config"
+	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -196,5 +198,33 @@ func TestConfigValidateHoldsAFileAgainstTheDeployment(t *testing.T) {
 				t.Errorf("printed %q and said %q\nwanted  %q and %q", out, said, tt.out, tt.err)
 			}
 		})
+	}
+}
+
+// A message about a refused file has a command with the modes of the deployment.
+func TestConfigValidateSaysOfAModeWhatTheDeploymentSays(t *testing.T) {
+	file := sample + "secretsEncryption:\n  require: keys\n  keys: [alias/eks]\n  mode: enforce\n  keyGuard: enforce\nnodegroupRollout: {mode: approve}\n"
+	parsed, err := yamlfile.Parse(configFile, []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []config.MaxMode{
+		{},
+		{SecretsEncryption: config.Approve},
+		{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce},
+		{NodegroupRollout: config.Approve},
+		{SecretsEncryption: config.Enforce, KeyGuard: config.Enforce, NodegroupRollout: config.Enforce},
+	} {
+		var want config.Problems
+		errors.As(parsed.Within(most), &want)
+		out, err := steward(t, file, "validate", "--max-mode", most.String())
+		if (err == nil) != (want == nil) {
+			t.Errorf("%s: %v", most, err)
+		}
+		for _, p := range want {
+			if !strings.Contains(out, p.Error()) {
+				t.Errorf("%s: printed %q, want %q", most, out, p)
+			}
+		}
 	}
 }

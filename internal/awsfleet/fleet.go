@@ -27,9 +27,8 @@ import (
 // live as long as its process: it keeps the credentials of every role and the
 // clients of every region that it was asked for.
 type Fleet struct {
-	hub        aws.Config
-	sts        *sts.Client
-	externalID string
+	hub aws.Config
+	sts *sts.Client
 
 	mu      sync.Mutex
 	roles   map[string]aws.CredentialsProvider // by ARN
@@ -44,18 +43,9 @@ type clients struct {
 	cloudwatch *cloudwatch.Client
 }
 
-// Option adjusts a Fleet.
-type Option func(*Fleet)
-
-// ExternalID is sent with every AssumeRole, for roles whose trust policy asks
-// for one.
-func ExternalID(id string) Option {
-	return func(f *Fleet) { f.externalID = id }
-}
-
 // New returns a Fleet that starts from the credentials, region and endpoints of
 // hub. How calls are retried is the Fleet's own affair.
-func New(hub aws.Config, options ...Option) *Fleet {
+func New(hub aws.Config) *Fleet {
 	hub.Retryer = patient
 	if hub.HTTPClient == nil {
 		// Left to themselves, the clients of services and regions would each keep
@@ -63,16 +53,12 @@ func New(hub aws.Config, options ...Option) *Fleet {
 		hub.HTTPClient = awshttp.NewBuildableClient().Freeze()
 	}
 	hub.APIOptions = append(slices.Clone(hub.APIOptions), middleware.AddUserAgentKey(name))
-	f := &Fleet{
+	return &Fleet{
 		hub:     hub,
 		sts:     sts.NewFromConfig(hub),
 		roles:   map[string]aws.CredentialsProvider{},
 		regions: map[place]clients{},
 	}
-	for _, option := range options {
-		option(f)
-	}
-	return f
 }
 
 // name is what AWS's logs show of us: the user agent's suffix and the name of

@@ -26,9 +26,6 @@ func (f *Fleet) credentials(role string) aws.CredentialsProvider {
 	if !ok {
 		p = aws.NewCredentialsCache(assumed{role, stscreds.NewAssumeRoleProvider(f.sts, role, func(o *stscreds.AssumeRoleOptions) {
 			o.RoleSessionName = name
-			if f.externalID != "" {
-				o.ExternalID = &f.externalID
-			}
 		})}, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow })
 		f.roles[role] = p
 	}
@@ -54,7 +51,7 @@ func (a assumed) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	t := refusal.Of("sts:AssumeRole", err)
 	if t.Kind == fleet.Denied || t.Kind == fleet.RegionDisabled {
 		t.Kind = fleet.Unreachable
-		t.Err = fmt.Errorf("role %s cannot be assumed (does it exist, does its trust policy name the caller, does the ExternalId match?): %w", a.role, t.Err)
+		t.Err = fmt.Errorf("role %s cannot be assumed (does it exist, and does its trust policy name the caller?): %w", a.role, t.Err)
 	}
 	return c, t
 }

@@ -125,13 +125,13 @@ func (w *wire) made(operation string) []call {
 }
 
 // connect returns a Fleet whose AWS is answer.
-func connect(t *testing.T, answer func(call) reply, options ...awsfleet.Option) (*awsfleet.Fleet, *wire) {
+func connect(t *testing.T, answer func(call) reply) (*awsfleet.Fleet, *wire) {
 	w := &wire{t: t, answer: answer}
 	return awsfleet.New(aws.Config{
 		Region:      "eu-west-1",
 		HTTPClient:  w,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
-	}, options...), w
+	}), w
 }
 
 var target = fleet.Target{Account: "111122223333", Region: "eu-west-1"}

@@ -33,9 +33,26 @@ type MaxMode struct {
 	NodegroupRollout  string // Report, Approve or Enforce
 }
 
+// String is the form of steward config validate --max-mode.
+func (m MaxMode) String() string {
+	return fmt.Sprintf("secretsEncryption=%s,keyGuard=%s,nodegroupRollout=%s",
+		LowestMode(m.SecretsEncryption), LowestMode(m.KeyGuard), LowestMode(m.NodegroupRollout))
+}
+
+// AboveMaxMode says that a file is well, but asks for more than its deployment
+// allows.
+type AboveMaxMode struct {
+	Most     MaxMode
+	Problems Problems // in the order of the file
+}
+
+func (a *AboveMaxMode) Error() string { return a.Problems.Error() }
+
+func (a *AboveMaxMode) Unwrap() error { return a.Problems }
+
 // Within refuses a file that asks for more than a deployment allows. The error is
-// Problems, in the order of the file; each names the key of the context that
-// would allow it.
+// an *AboveMaxMode; each of its problems names the key of the context that would
+// allow it.
 func (f *File) Within(most MaxMode) error {
 	var problems Problems
 	within := func(at, key, asked, inherited, allowed, context string) {
@@ -63,5 +80,5 @@ func (f *File) Within(most MaxMode) error {
 		return nil
 	}
 	problems.Sort()
-	return problems
+	return &AboveMaxMode{Most: most, Problems: problems}
 }

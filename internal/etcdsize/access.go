@@ -67,7 +67,7 @@ func mending(t *fleet.Trouble, target fleet.Target) string {
 	case fleet.Denied:
 		return fmt.Sprintf("Allow %s to role %s.", t.Action, role(target))
 	case fleet.Unreachable:
-		return fmt.Sprintf("Deploy the member stack to account %s, or mend the trust policy and the external id of %s.", target.Account, role(target))
+		return fmt.Sprintf("Deploy the member stack to account %s, or mend the trust policy of %s.", target.Account, role(target))
 	case fleet.RegionDisabled:
 		return fmt.Sprintf("Take %s out of this account's regions in the configuration, or enable the region.", target.Region)
 	case fleet.ClockSkew:

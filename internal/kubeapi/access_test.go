@@ -79,6 +79,18 @@ func TestTheManifestLetsTheGroupReadWhatIsReadAndNothingElse(t *testing.T) {
 	}
 }
 
+// The functions run in no VPC, and their address is not fixed.
+func TestARemedyAsksForNothingThatADeploymentCannotDo(t *testing.T) {
+	for kind, want := range map[kubeapi.Kind]string{
+		kubeapi.Private:  "whenUnknown: proceed; else open the public endpoint",
+		kubeapi.TimedOut: "a deployed function has no fixed address",
+	} {
+		if said := (&kubeapi.Unreachable{Kind: kind, Cluster: web}).Error(); !strings.Contains(said, want) || strings.Contains(said, "VPC") {
+			t.Errorf("%s: want it to say %q, and nothing of a VPC", said, want)
+		}
+	}
+}
+
 func TestTheDocumentationNamesTheGroupAndEveryKind(t *testing.T) {
 	text, err := os.ReadFile("../../docs/kubernetes-access.md")
 	if err != nil {

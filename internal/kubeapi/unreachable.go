@@ -65,10 +65,10 @@ var remedies = map[Kind]string{
 	ClockSkew:    "refused a token signed with this host's time and one signed with its own: see that the clock here is right, and that the role has an access entry (docs/kubernetes-access.md)",
 	WrongCA:      "shows a certificate that the cluster's CA did not sign: see that no proxy opens the connection; a cluster made anew under its old name has another CA",
 	TLSFailed:    "broke off the TLS handshake: see that no proxy opens the connection",
-	Private:      "has a private address and cannot be reached from here: nothing to do if that is wanted, its size is read from CloudWatch; else run the reader in its VPC or open the public endpoint to it",
+	Private:      "has a private address and cannot be reached from here: nothing to do if that is wanted, its size is read from CloudWatch, and a rollout needs whenUnknown: proceed; else open the public endpoint to this caller",
 	Unresolved:   "has no address: see that the cluster still exists and that DNS works here",
 	Refused:      "refused the connection: see that the endpoint is that of DescribeCluster and that no firewall stands between",
-	TimedOut:     "gave no whole answer in time: see that the endpoint's public access list holds this caller's address",
+	TimedOut:     "gave no whole answer in time: see whether the endpoint's public access list shuts this caller out; a deployed function has no fixed address",
 	Broken:       "could not be reached: nothing to do if it passes; if it stays, see the network between",
 	BadPage:      "gave an answer that cannot be read: see that nothing stands between that answers for it",
 }
