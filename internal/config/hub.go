@@ -16,3 +16,7 @@ func Hub(arn string) fleet.ClusterID {
 	}
 	return fleet.ClusterID{Account: parts[account], Region: parts[region]}
 }
+
+// DefaultVersion begins the version of the run-time file that a deployment brings
+// along. S3 gives no version such a name.
+const DefaultVersion = "default/"

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/eks-steward/eks-steward/internal/awsfleet/refusal"
+	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/fleet"
 )
 
@@ -38,7 +39,7 @@ func New(client Client, bucket, key string) *Store {
 
 // Default makes an object serve for as long as nobody has uploaded the file. It
 // is an asset of the deployment: its key is made of its content, and so stands
-// for its version.
+// for its version, after config.DefaultVersion.
 func (s *Store) Default(bucket, key string) *Store {
 	s.fallback = &object{bucket, key}
 	return s
@@ -57,7 +58,7 @@ func (s *Store) Newest(ctx context.Context) (version string, data []byte, err er
 	version, data, err = s.read(ctx, object{s.bucket, s.key})
 	if _, missing := errors.AsType[*types.NoSuchKey](err); missing && s.fallback != nil {
 		_, data, err = s.read(ctx, *s.fallback)
-		return s.fallback.key, data, err
+		return config.DefaultVersion + s.fallback.key, data, err
 	}
 	if err == nil && (version == "" || version == "null") { // what S3 calls a version from before versioning
 		return "", nil, fmt.Errorf("read %s: the object has no version: enable versioning on bucket %s and upload the file again", s.Name(), s.bucket)

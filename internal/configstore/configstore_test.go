@@ -107,7 +107,7 @@ func TestTheDefaultServesUntilThereIsAFile(t *testing.T) {
 		}
 		return refusal(404, "NoSuchKey")
 	}).Default("assets", "abc123.yaml")
-	if version, data, err := s.Newest(t.Context()); version != "abc123.yaml" || string(data) != "default" || err != nil {
+	if version, data, err := s.Newest(t.Context()); version != "default/abc123.yaml" || string(data) != "default" || err != nil {
 		t.Errorf("before an upload: %q, %q, %v; want the default, whose key is its version", version, data, err)
 	}
 	uploaded = true

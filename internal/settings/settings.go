@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eks-steward/eks-steward/internal/config"
@@ -23,6 +24,7 @@ const Check = "configuration"
 const (
 	CauseRefused = "refused"    // the file is not valid
 	CauseUnread  = "unreadable" // the file could not be read
+	CauseDeleted = "deleted"    // there was a file, and is none any more
 )
 
 // Accepted reads the configuration in force.
@@ -78,6 +80,9 @@ func Refresh(ctx context.Context, file File, parse Parse, l Ledger, hub fleet.Cl
 	if err != nil {
 		return fallBack(ctx, l, unread(finding, err), err)
 	}
+	if inForceErr == nil && ofDeployment(version) && !ofDeployment(inForce.Version) {
+		return fallBack(ctx, l, deleted(finding), errors.New(file.Name()+" was deleted: upload it again"))
+	}
 	if inForceErr == nil && version == inForce.Version {
 		if f, err := config.Decode(inForce.JSON); err == nil {
 			return f, finding, nil
@@ -92,6 +97,10 @@ func Refresh(ctx context.Context, file File, parse Parse, l Ledger, hub fleet.Cl
 	}
 	return f, finding, accept(ctx, l, f, version, now)
 }
+
+// ofDeployment reports whether a version is of the file that a deployment brings
+// along, which serves until somebody uploads one.
+func ofDeployment(version string) bool { return strings.HasPrefix(version, config.DefaultVersion) }
 
 func accept(ctx context.Context, l Ledger, f *config.File, version string, now time.Time) error {
 	encoded, err := config.Encode(f)
@@ -120,6 +129,11 @@ func refused(f fleet.Finding, version string, err error) fleet.Finding {
 	f.Observed = "version " + version
 	f.Meaning = "The last good version goes on serving; what was changed since is not in force."
 	f.Remedy = "Run steward config validate on the file, mend what it names, and upload it again."
+	if above := (*config.AboveMaxMode)(nil); errors.As(err, &above) {
+		f.Remedy = "Ask for no more than the deployment allows, and upload the file again. To see whether it does: " +
+			"steward config validate steward.yaml --max-mode " + above.Most.String() + ". " +
+			"Or deploy with what the file asks for: maxMode and secretsEncryption.keyGuard under eksSteward in cdk.json."
+	}
 	return f
 }
 
@@ -129,5 +143,15 @@ func unread(f fleet.Finding, err error) fleet.Finding {
 	f.Reason = err.Error()
 	f.Meaning = "The last good version goes on serving; a newer one would not be noticed."
 	f.Remedy = "Allow s3:GetObject on the file to the dispatch function, or upload the file."
+	return f
+}
+
+func deleted(f fleet.Finding) fleet.Finding {
+	f.Outcome, f.Severity, f.Cause = fleet.Fail, fleet.Warning, CauseDeleted
+	f.Observed = "no file"
+	f.Title = "the configuration " + f.Resource + " was deleted"
+	f.Reason = "There was a file, and there is none any more."
+	f.Meaning = "The last good version goes on serving: targets, routes and mutes stay as they were, and cannot be changed."
+	f.Remedy = "Upload the file again, or remove its delete marker from the bucket. To do without one of your own, upload one that names your accounts only."
 	return f
 }

@@ -31,12 +31,16 @@ var (
 // upload is the file that people edit; every text is a version of its own.
 type upload struct {
 	text string
+	none bool // there is no file, and the text is the deployment's
 	err  error
 }
 
 func (u *upload) Name() string { return "s3://bucket/steward.yaml" }
 
 func (u *upload) Newest(context.Context) (version string, data []byte, err error) {
+	if u.none {
+		return config.DefaultVersion + u.text, []byte(u.text), u.err
+	}
 	return u.text, []byte(u.text), u.err
 }
 
@@ -78,6 +82,32 @@ func TestFault_54_ABadFileIsRefusedAndTheLastGoodOneServes(t *testing.T) {
 	u.text = good
 	if conf, f, err := refresh(t, u, l); err != nil || f.Outcome != fleet.Pass || conf.EtcdSize.WarnPercent != 70 {
 		t.Errorf("the mended file: %v, %s, %v; want it in force", conf, f.Outcome, err)
+	}
+}
+
+func TestFault_54_ARefusalSaysWhatWouldHaveSaidItBefore(t *testing.T) {
+	const remedy = "Ask for no more than the deployment allows, and upload the file again. To see whether it does: " +
+		"steward config validate steward.yaml --max-mode secretsEncryption=approve,keyGuard=report,nodegroupRollout=report. " +
+		"Or deploy with what the file asks for: maxMode and secretsEncryption.keyGuard under eksSteward in cdk.json."
+	within := func(name string, data []byte) (*config.File, error) {
+		f, err := yamlfile.Parse(name, data)
+		if err == nil {
+			err = f.Within(config.MaxMode{SecretsEncryption: config.Approve})
+		}
+		return f, err
+	}
+	for text, want := range map[string]string{
+		bad: "Run steward config validate on the file, mend what it names, and upload it again.",
+		good + "nodegroupRollout: {mode: approve}\n": remedy,
+	} {
+		l := open(t, filepath.Join(t.TempDir(), "ledger"))
+		if _, _, err := refresh(t, &upload{text: good}, l); err != nil {
+			t.Fatal(err)
+		}
+		_, f, err := settings.Refresh(t.Context(), &upload{text: text}, within, l, hub, now)
+		if err != nil || f.Cause != settings.CauseRefused || f.Remedy != want {
+			t.Errorf("%s\n%s: %q, %v\nwant %q", text, f.Cause, f.Remedy, err, want)
+		}
 	}
 }
 
@@ -132,6 +162,32 @@ func TestAFileThatCannotBeReadIsUnknownAndTheLastGoodOneServes(t *testing.T) {
 	conf, f, err := refresh(t, u, l)
 	if conf == nil || err != nil || f.Outcome != fleet.Unknown || f.Cause != settings.CauseUnread {
 		t.Errorf("got %v, %s %s, %v; want the last good one and an unknown", conf, f.Outcome, f.Cause, err)
+	}
+}
+
+// TestAFileThatIsDeletedGoesOnServing holds that a slip in the bucket takes no
+// targets, routes and mutes away.
+func TestAFileThatIsDeletedGoesOnServing(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "ledger"))
+	u := &upload{}
+	for _, step := range []struct {
+		text  string
+		none  bool
+		warn  float64
+		cause string
+	}{
+		{better, true, 60, ""}, // the deployment's, until there is a file
+		{good, true, 70, ""},   // that of the next deployment
+		{better, false, 60, ""},
+		{good, true, 60, settings.CauseDeleted},
+		{good, true, 60, settings.CauseDeleted},
+		{good, false, 70, ""},
+	} {
+		u.text, u.none = step.text, step.none
+		conf, f, err := refresh(t, u, l)
+		if err != nil || conf.EtcdSize.WarnPercent != step.warn || f.Cause != step.cause || (f.Outcome == fleet.Fail) != (step.cause != "") {
+			t.Errorf("%+v: warns at %v, %s %q, %v", step, conf.EtcdSize.WarnPercent, f.Outcome, f.Cause, err)
+		}
 	}
 }
 
