@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
@@ -84,10 +83,3 @@ func openURL(f *function) *string {
 
 // authNone is an address without a check by IAM.
 const authNone = "NONE"
-
-// output prints a value at the end of a deployment.
-func output(h *hub, id, description, value string) {
-	awscdk.NewCfnOutput(h.scope, jsii.String(id), &awscdk.CfnOutputProps{
-		Value: jsii.String(value), Description: jsii.String(description),
-	}).OverrideLogicalId(jsii.String(id))
-}

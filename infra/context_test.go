@@ -22,6 +22,7 @@ const wholeContext = `{
 	"hub": {"account": "111122223333", "region": "eu-west-1"},
 	"targets": [{"account": "444455556666", "regions": ["eu-west-1", "us-east-1"], "role": "arn:aws:iam::444455556666:role/readers"}],
 	"organizationId": "o-a1b2c3d4e5",
+	"readers": ["arn:aws:iam::444455556666:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Platform_0123456789abcdef"],
 	"maxMode": {"secretsEncryption": "approve", "nodegroupRollout": "enforce"},
 	"nodegroupRollout": {"launchTemplates": true},
 	"secretsEncryption": {"keys": ["arn:aws:kms:eu-west-1:444455556666:key/11111111-2222-3333-4444-555555555555"], "tag": {"key": "tier", "value": "payments"}, "keyGuard": true},
@@ -42,6 +43,7 @@ func TestContextIsReadAsMapAndAsString(t *testing.T) {
 		Hub:              infra.Place{Account: "111122223333", Region: "eu-west-1"},
 		Targets:          []infra.Target{{Account: "444455556666", Regions: []string{"eu-west-1", "us-east-1"}, Role: "arn:aws:iam::444455556666:role/readers"}},
 		OrganizationID:   "o-a1b2c3d4e5",
+		Readers:          []string{"arn:aws:iam::444455556666:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Platform_0123456789abcdef"},
 		MaxMode:          infra.MaxMode{SecretsEncryption: "approve", NodegroupRollout: "enforce"},
 		NodegroupRollout: infra.NodegroupRollout{LaunchTemplates: true},
 		SecretsEncryption: infra.SecretsEncryption{
@@ -94,11 +96,12 @@ func TestWrongContextIsRefusedByItsPath(t *testing.T) {
 	keyed := func(more string) string {
 		return `"secretsEncryption": {"keys": ["` + secretsKey + `"], ` + more + `}, `
 	}
+	const wantedReader = "want the ARN of an IAM role with its path, such as arn:aws:iam::111122223333:role/platform, not of a user or a session"
 	const rest = `"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1"]}]`
 	for name, tt := range map[string]struct{ context, want string }{
 		"no JSON":                       {`{"hub"`, `eksSteward is not JSON (unexpected end of JSON input): want an object, such as -c eksSteward='{"retentionDays": 90}'`},
 		"not an object":                 {`[]`, `eksSteward is []: want an object`},
-		"an unknown key":                {`{"retention": 30, ` + rest + `}`, `eksSteward.retention is not a key: want one of architecture, hub, maxMode, nodegroupRollout, organizationId, recipients, removeData, retentionDays, schedules, secretsEncryption, slack, targets`},
+		"an unknown key":                {`{"retention": 30, ` + rest + `}`, `eksSteward.retention is not a key: want one of architecture, hub, maxMode, nodegroupRollout, organizationId, readers, recipients, removeData, retentionDays, schedules, secretsEncryption, slack, targets`},
 		"an unknown key deep inside":    {`{"targets": [{"account": "111122223333", "region": "eu-west-1"}]}`, `eksSteward.targets[0].region is not a key: want one of account, regions, role`},
 		"an account that is no string":  {`{"targets": [{"account": 111122223333}]}`, `eksSteward.targets[0].account is 111122223333: want a string in quotes`},
 		"a list that is none":           {`{"targets": [{"regions": "eu-west-1"}]}`, `eksSteward.targets[0].regions is "eu-west-1": want a list`},
@@ -113,6 +116,13 @@ func TestWrongContextIsRefusedByItsPath(t *testing.T) {
 		"a region of another partition": {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["cn-north-1"]}]}`, `eksSteward.targets[0].regions[0] is "cn-north-1": want a region of the hub's partition aws: roles and events do not cross partitions`},
 		"a role of another account":     {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": [{"account": "111122223333", "regions": ["eu-west-1"], "role": "arn:aws:iam::444455556666:role/x"}]}`, `eksSteward.targets[0].role is "arn:aws:iam::444455556666:role/x": want the ARN of a role of account 111122223333`},
 		"no target":                     {`{"hub": {"account": "111122223333", "region": "eu-west-1"}, "targets": []}`, `eksSteward.targets is []: want at least one, such as {"account": "111122223333", "regions": ["eu-west-1"]}`},
+		"targets without a hub":         {`{"targets": [{"account": "111122223333", "regions": ["eu-west-1"]}]}`, `eksSteward.hub is left out: want where the functions run, such as {"account": "111122223333", "region": "eu-west-1"}, since targets are named: otherwise every command would take the account of its own credentials for the hub`},
+		"a user as a reader":            {`{"readers": ["arn:aws:iam::111122223333:user/alice"], ` + rest + `}`, `eksSteward.readers[0] is "arn:aws:iam::111122223333:user/alice": ` + wantedReader},
+		"a session as a reader":         {`{"readers": ["arn:aws:sts::111122223333:assumed-role/platform/alice"], ` + rest + `}`, `eksSteward.readers[0] is "arn:aws:sts::111122223333:assumed-role/platform/alice": ` + wantedReader},
+		"any role as a reader":          {`{"readers": ["arn:aws:iam::111122223333:role/*"], ` + rest + `}`, `eksSteward.readers[0] is "arn:aws:iam::111122223333:role/*": ` + wantedReader},
+		"a reader of any account":       {`{"readers": ["arn:aws:iam::*:role/platform"], ` + rest + `}`, `eksSteward.readers[0] is "arn:aws:iam::*:role/platform": ` + wantedReader},
+		"a reader of another partition": {`{"readers": ["arn:aws-cn:iam::111122223333:role/platform"], ` + rest + `}`, `eksSteward.readers[0] is "arn:aws-cn:iam::111122223333:role/platform": ` + wantedReader},
+		"a reader twice":                {`{"readers": ["arn:aws:iam::111122223333:role/platform", "arn:aws:iam::111122223333:role/platform"], ` + rest + `}`, `eksSteward.readers[1] is "arn:aws:iam::111122223333:role/platform": want each role once`},
 		"an organisation's name":        {`{"organizationId": "example", ` + rest + `}`, `eksSteward.organizationId is "example": want an id like o-a1b2c3d4e5`},
 		"launch templates without mode": {`{"nodegroupRollout": {"launchTemplates": true}, ` + rest + `}`, `eksSteward.nodegroupRollout.launchTemplates is true: want it left out while maxMode.nodegroupRollout is report, since nothing writes then`},
 		"a mode without keys":           {`{"maxMode": {"secretsEncryption": "enforce"}, ` + rest + `}`, `eksSteward.secretsEncryption.keys is []: want from 1 to 30 ARNs of KMS keys, since maxMode.secretsEncryption is enforce`},
@@ -207,6 +217,24 @@ func TestMoreRolesThanAPolicyHoldsAreRefused(t *testing.T) {
 	}
 }
 
+// IAM bounds the trust policy of steward-reader, which names them and their accounts.
+func TestMoreReadersThanATrustPolicyHoldsAreRefused(t *testing.T) {
+	for want, tt := range map[string]struct{ roles, length int }{
+		"eksSteward.readers is 9: want at most 8 roles":                                   {9, 60},
+		"eksSteward.readers is 903: want at most 900 characters in all: name fewer roles": {3, 301},
+		"": {8, 112},
+	} {
+		props := small()
+		for i := range tt.roles {
+			role := fmt.Sprintf("arn:aws:iam::%012d:role/", i)
+			props.Readers = append(props.Readers, role+strings.Repeat("r", tt.length-len(role)))
+		}
+		if err := props.Validate(); err == nil && want != "" || err != nil && err.Error() != want {
+			t.Errorf("said %v, want %q", err, want)
+		}
+	}
+}
+
 // Lambda bounds the environment of approve, which holds their ids.
 func TestMoreUsersThanAnEnvironmentHoldsAreRefused(t *testing.T) {
 	props := full()
@@ -214,6 +242,28 @@ func TestMoreUsersThanAnEnvironmentHoldsAreRefused(t *testing.T) {
 	const want = "eksSteward.slack.approvals.users is 61: want at most 60 users: others approve by steward approve"
 	if err := props.Validate(); err == nil || err.Error() != want {
 		t.Errorf("said %v, want %s", err, want)
+	}
+}
+
+// The credentials of the moment are those of one account: with them the hub of all
+// targets would be another one for each account that a member is deployed in.
+func TestTheHubFollowsTheCredentialsOnlyWhereNothingElseIsNamed(t *testing.T) {
+	member := []infra.Target{{Account: "444455556666", Regions: []string{"eu-central-1"}}}
+	for name, tt := range map[string]struct {
+		props   infra.Props
+		current infra.Place
+		want    string // begins the error
+	}{
+		"targets, with the credentials of one":  {infra.Props{Targets: member}, infra.Place{Account: "444455556666", Region: "eu-central-1"}, "eksSteward.hub is left out: want where the functions run"},
+		"targets, with the credentials of none": {infra.Props{Targets: member}, infra.Place{}, "eksSteward.hub is left out: want where the functions run"},
+		"nothing, with no credentials":          {infra.Props{}, infra.Place{}, "nothing says where to deploy: sign in to AWS, or set eksSteward.hub"},
+		"an account without its region":         {infra.Props{Targets: member, Hub: infra.Place{Account: "111122223333"}}, infra.Place{Account: "444455556666", Region: "eu-central-1"}, `eksSteward.hub.region is ""`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := infra.NewApp(awscdk.NewApp(nil), tt.props, tt.current); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("said %v, want %s", err, tt.want)
+			}
+		})
 	}
 }
 

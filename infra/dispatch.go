@@ -58,5 +58,6 @@ func newDispatch(h *hub, wakes queues) *function {
 	h.every(f, "Hourly", h.props.Schedules.Hourly, events.TickInput(events.Hourly))
 	h.every(f, "Daily", h.props.Schedules.Daily, events.TickInput(events.Daily))
 	h.every(f, "FiveMinutes", h.props.Schedules.FiveMinutes, events.TickInput(events.FiveMinutes))
+	output(h, "DispatchQueue", "Send a beat here to have the checks look now: docs/deploying.md", *f.queue.QueueUrl())
 	return f
 }

@@ -3,6 +3,7 @@ package infra_test
 import (
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,6 +45,18 @@ func keys(path string, v reflect.Type) []string {
 		return all
 	}
 	return []string{path}
+}
+
+func TestOutputsThatTheDocumentsAskForAreThere(t *testing.T) {
+	asked := regexp.MustCompile(`OutputKey=='(\w+)'`).FindAllStringSubmatch(page(t, "deploying.md"), -1)
+	if asked == nil {
+		t.Error("docs/deploying.md asks for no output")
+	}
+	for _, name := range asked {
+		if _, ok := smallTemplates()["EksSteward"].Outputs[name[1]]; !ok {
+			t.Errorf("docs/deploying.md asks for the output %s, which the stack does not have", name[1])
+		}
+	}
 }
 
 func TestEveryGrantedActionHasAReason(t *testing.T) {

@@ -188,6 +188,13 @@ func newTopic(scope constructs.Construct, id string, key awskms.Key, recipients 
 	return topic
 }
 
+// output prints a value at the end of a deployment.
+func output(h *hub, id, description, value string) {
+	awscdk.NewCfnOutput(h.scope, jsii.String(id), &awscdk.CfnOutputProps{
+		Value: jsii.String(value), Description: jsii.String(description),
+	}).OverrideLogicalId(jsii.String(id))
+}
+
 // arn names a resource of this account, region and partition.
 func arn(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", *awscdk.Aws_PARTITION(), service, *awscdk.Aws_REGION(), *awscdk.Aws_ACCOUNT_ID(), resource)

@@ -11,7 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
 	"github.com/eks-steward/eks-steward/events"
+	"github.com/eks-steward/eks-steward/infra"
 	"github.com/eks-steward/eks-steward/internal/approval"
 	"github.com/eks-steward/eks-steward/internal/config"
 	"github.com/eks-steward/eks-steward/internal/config/yamlfile"
@@ -244,6 +248,87 @@ func TestReadersAreTrustedAndTrust(t *testing.T) {
 				t.Errorf("with the mode %s %s takes on the reader: %t; the reader lets it: %t", mode, id, assumes, let)
 			}
 		}
+	}
+}
+
+// People who read are a statement of their own in the trust of the reader.
+func TestPeopleAreTrustedByTheReaderBesideTheFunctions(t *testing.T) {
+	const (
+		alone = "AWS arn:${Partition}:iam::111122223333:root if aws:PrincipalArn ArnEquals [arn:${Partition}:iam::111122223333:role/steward-etcdsize " +
+			"arn:${Partition}:iam::111122223333:role/steward-clustercheck arn:${Partition}:iam::111122223333:role/steward-secretsencryption]"
+		auditRole = "arn:aws:iam::777788889999:role/audit/readers"
+	)
+	for name, tt := range map[string]struct {
+		readers      []string
+		organization string
+		want         []string
+	}{
+		"nobody":                       {nil, "", []string{alone}},
+		"an empty list":                {[]string{}, "", []string{alone}},
+		"a role of the hub's account":  {[]string{hubRole}, "", []string{alone, "AWS arn:${Partition}:iam::111122223333:root if aws:PrincipalArn ArnEquals [" + hubRole + "]"}},
+		"two roles of another account": {[]string{toolsRole, auditRole}, "", []string{alone, "AWS arn:${Partition}:iam::777788889999:root if aws:PrincipalArn ArnEquals [" + toolsRole + " " + auditRole + "]"}},
+		"roles of two accounts":        {[]string{toolsRole, hubRole}, "", []string{alone, "AWS arn:${Partition}:iam::777788889999:root, arn:${Partition}:iam::111122223333:root if aws:PrincipalArn ArnEquals [" + toolsRole + " " + hubRole + "]"}},
+		"a role of an account of the same organisation": {[]string{toolsRole}, "o-a1b2c3d4e5", []string{
+			alone + " and aws:PrincipalOrgID StringEquals [o-a1b2c3d4e5]",
+			"AWS arn:${Partition}:iam::777788889999:root if aws:PrincipalArn ArnEquals [" + toolsRole + "] and aws:PrincipalOrgID StringEquals [o-a1b2c3d4e5]",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tpl := assemble(func(app awscdk.App) error {
+				infra.NewMember(awscdk.NewStack(app, jsii.String("Member"), nil), "Member", &infra.MemberProps{
+					Hub: small().Hub, OrganizationID: tt.organization, Reader: true, Readers: tt.readers,
+				})
+				return nil
+			})["Member"]
+			var got []string
+			for _, s := range statements(tpl.of("AWS::IAM::Role")["Reader"].Properties["AssumeRolePolicyDocument"]) {
+				if s["Effect"] != "Allow" || s["Action"] != "sts:AssumeRole" {
+					t.Errorf("the reader lets people %v %v", s["Effect"], s["Action"])
+				}
+				got = append(got, principal(s)+condition(s))
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("the reader trusts\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+// Whoever reads can neither write nor reach the hub: but for the trust of the readers,
+// the templates are those without anybody.
+func TestPeopleWhoReadChangeNothingButTheTrustOfReaders(t *testing.T) {
+	p := full()
+	p.Readers = nil
+	without := synthesize(p)
+	for stack, tpl := range fullTemplates() {
+		if got, want := len(tpl.Resources), len(without[stack].Resources); got != want {
+			t.Errorf("%s has %d resources, without readers %d", stack, got, want)
+		}
+		for id, r := range tpl.Resources {
+			same := reflect.DeepEqual(r, without[stack].Resources[id])
+			if reader := r.Properties["RoleName"] == config.ReaderRole; same == reader {
+				t.Errorf("%s: %s is the same without readers: %t", stack, short(id), same)
+			}
+		}
+	}
+}
+
+// The grammar keeps out wildcards, which a condition on ARNs heeds.
+func TestAMemberTrustsNoReaderThatIsNoRole(t *testing.T) {
+	defer func() {
+		if said := fmt.Sprint(recover()); !strings.HasPrefix(said, `eksSteward.readers[0] is "arn:aws:iam::111122223333:role/*": want the ARN`) {
+			t.Errorf("said %s", said)
+		}
+	}()
+	infra.NewMember(awscdk.NewStack(awscdk.NewApp(nil), jsii.String("Member"), nil), "Member", &infra.MemberProps{
+		Hub: small().Hub, Reader: true, Readers: []string{"arn:aws:iam::111122223333:role/*"},
+	})
+}
+
+// The beat by hand of docs/deploying.md goes to where the schedules send theirs.
+func TestTheQueueOfDispatchIsAnOutput(t *testing.T) {
+	if got := text(smallTemplates()["EksSteward"].Outputs["DispatchQueue"].Value); got != "<DispatchQueue>" {
+		t.Errorf("the output is %q", got)
 	}
 }
 

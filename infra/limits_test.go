@@ -16,6 +16,7 @@ import (
 // What AWS refuses only when it is deployed (IAM and AWS STS quotas; Lambda quotas).
 const (
 	roleCharacters   = 10240 // of all inline policies of a role, white space left out
+	trustCharacters  = 2048  // of the trust policy of a role, unless its account has asked for more
 	environmentBytes = 4096  // of a function
 )
 
@@ -25,7 +26,8 @@ func TestTheLargestDeploymentFitsIntoWhatAWSTakes(t *testing.T) {
 		p := largest(t)
 		infra.NewSteward(awscdk.NewStack(app, jsii.String("Hub"), nil), "Steward", &p)
 		infra.NewMember(awscdk.NewStack(app, jsii.String("Member"), nil), "Member", &infra.MemberProps{
-			Hub: p.Hub, Reader: true, EncryptionWriter: &p.SecretsEncryption, RolloutWriter: &p.NodegroupRollout,
+			Hub: p.Hub, OrganizationID: "o-" + strings.Repeat("0", 32), Reader: true, Readers: p.Readers,
+			EncryptionWriter: &p.SecretsEncryption, RolloutWriter: &p.NodegroupRollout,
 		})
 		return nil
 	}) {
@@ -36,6 +38,9 @@ func TestTheLargestDeploymentFitsIntoWhatAWSTakes(t *testing.T) {
 			}
 			if policies > roleCharacters {
 				t.Errorf("%s: the policies of %s have %d characters, IAM takes %d", stack, id, policies, roleCharacters)
+			}
+			if trust := size(t, r.Properties["AssumeRolePolicyDocument"]); trust > trustCharacters {
+				t.Errorf("%s: the trust policy of %s has %d characters, IAM takes %d", stack, id, trust, trustCharacters)
 			}
 		}
 		for id, f := range tpl.of("AWS::Lambda::Function") {
@@ -65,6 +70,13 @@ func largest(t *testing.T) infra.Props {
 	fill(t, &p, &p.Targets, target)
 	fill(t, &p, &p.SecretsEncryption.Keys, key)
 	fill(t, &p, &p.Slack.Approvals.Users, func(i int) string { return fmt.Sprintf("U%039d", i) })
+	fill(t, &p, &p.Readers, reader)
+	for i := range p.Readers { // the first as long as a name can be, the next what is left of all characters
+		for p.Validate() == nil {
+			p.Readers[i] += "r"
+		}
+		p.Readers[i] = strings.TrimSuffix(p.Readers[i], "r")
+	}
 	for _, length := range []int{512, 1} { // few long names, and a short one into what is left
 		for i := range p.Targets {
 			role := p.Targets[i].Role
@@ -95,6 +107,11 @@ func fill[T any](t *testing.T, p *infra.Props, list *[]T, item func(int) T) {
 
 func target(i int) infra.Target {
 	return infra.Target{Account: fmt.Sprintf("%012d", i), Regions: []string{"us-gov-west-1"}}
+}
+
+// reader is a role of an account that no other reader is of.
+func reader(i int) string {
+	return fmt.Sprintf("arn:aws-us-gov:iam::%012d:role/r", i)
 }
 
 func key(i int) string {

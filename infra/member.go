@@ -1,6 +1,9 @@
 package infra
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -18,6 +21,9 @@ type MemberProps struct {
 	// Reader makes the role steward-reader. A role belongs to the whole account:
 	// set it in one region, and not where the target names a role of yours.
 	Reader bool
+	// Readers are the roles of people that Reader trusts beside the functions, as in
+	// Props.
+	Readers []string
 	// EncryptionWriter makes the role steward-encryption-writer, which may put these
 	// keys on clusters. It too belongs to the whole account. Nil: no role writes.
 	EncryptionWriter *SecretsEncryption
@@ -28,8 +34,13 @@ type MemberProps struct {
 
 // NewMember adds to a stack what an account and region needs to be watched. It
 // can stand in a stack of any account and region, the hub's own included, and
-// is complete before there is a hub.
+// is complete before there is a hub. It panics with the sentences of Validate about
+// Readers.
 func NewMember(scope constructs.Construct, id string, props *MemberProps) constructs.Construct {
+	v := &verdict{}
+	if v.readers(props.Readers, config.Partition(props.Hub.Region)); v.failures != nil {
+		panic(errors.Join(v.failures...))
+	}
 	member := constructs.NewConstruct(scope, jsii.String(id))
 	forward(member, props.Hub)
 	if props.Reader {
@@ -45,13 +56,14 @@ func NewMember(scope constructs.Construct, id string, props *MemberProps) constr
 }
 
 // newReader makes the role that reads this account. It trusts the functions
-// that read clusters and nothing else of the hub's account.
+// that read clusters and nothing else of the hub's account, and the people who the
+// deployment says may read.
 func newReader(scope constructs.Construct, props *MemberProps) {
 	statements, readers := reading(), []string{"etcdsize", "clustercheck", "secretsencryption"}
 	if props.RolloutWriter != nil {
 		readers = append(readers, "nodegrouprollout")
 	}
-	awsiam.NewRole(scope, jsii.String("Reader"), &awsiam.RoleProps{
+	role := awsiam.NewRole(scope, jsii.String("Reader"), &awsiam.RoleProps{
 		RoleName:    jsii.String(config.ReaderRole),
 		Description: jsii.String("Lets eks-steward read the EKS clusters of this account"),
 		AssumedBy:   functionsOf(props, readers...),
@@ -59,6 +71,9 @@ func newReader(scope constructs.Construct, props *MemberProps) {
 			"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
 		},
 	})
+	if len(props.Readers) > 0 {
+		role.AssumeRolePolicy().AddStatements(people(props))
+	}
 }
 
 // functionsOf are functions of the hub as those who take on a role.
@@ -67,14 +82,45 @@ func functionsOf(props *MemberProps, names ...string) awsiam.PrincipalBase {
 	for _, name := range names {
 		roles = append(roles, iamARN(props.Hub.Account, "role/"+functionRole(name)))
 	}
-	// The account is the principal and the role a condition: IAM would bind a
-	// role named as principal to its unique id, so it had to exist before this
-	// one, and a hub deployed anew would be locked out.
-	conditions := map[string]any{"ArnEquals": map[string]any{"aws:PrincipalArn": roles}}
-	if props.OrganizationID != "" {
-		conditions["StringEquals"] = map[string]any{"aws:PrincipalOrgID": props.OrganizationID}
+	return accountRoot(props.Hub.Account).WithConditions(sessionsOf(roles, props.OrganizationID))
+}
+
+// people are the readers as those who take on a role. They have a statement of their
+// own, since their accounts may be others than the hub's.
+func people(props *MemberProps) awsiam.PolicyStatement {
+	var accounts []string
+	var principals []awsiam.IPrincipal
+	var roles []any
+	for _, role := range props.Readers {
+		roles = append(roles, role)
+		account := roleARN.FindStringSubmatch(role)[2] // NewMember has seen that it matches
+		if !slices.Contains(accounts, account) {
+			accounts = append(accounts, account)
+			principals = append(principals, accountRoot(account))
+		}
 	}
-	return awsiam.NewArnPrincipal(jsii.String(iamARN(props.Hub.Account, "root"))).WithConditions(&conditions)
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions:    jsii.Strings("sts:AssumeRole"),
+		Principals: &principals,
+		Conditions: sessionsOf(roles, props.OrganizationID),
+	})
+}
+
+// sessionsOf is the condition that the caller is a session of one of the roles. The
+// account is the principal and the role a condition: IAM would bind a role named as
+// principal to its unique id, so it had to exist before this one, and a hub deployed
+// anew would be locked out. Of a session aws:PrincipalArn is the ARN of its role.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+func sessionsOf(roles []any, organization string) *map[string]any {
+	conditions := map[string]any{"ArnEquals": map[string]any{"aws:PrincipalArn": roles}}
+	if organization != "" {
+		conditions["StringEquals"] = map[string]any{"aws:PrincipalOrgID": organization}
+	}
+	return &conditions
+}
+
+func accountRoot(account string) awsiam.ArnPrincipal {
+	return awsiam.NewArnPrincipal(jsii.String(iamARN(account, "root")))
 }
 
 // newEncryptionWriter makes the role that puts keys on clusters. It trusts the one

@@ -22,7 +22,7 @@ import (
 // value of everything but Hub and Targets is the default.
 type Props struct {
 	// Hub is where the functions run. App fills it in from the credentials of
-	// the CDK command line when it is left out.
+	// the CDK command line when it and Targets are left out.
 	Hub Place `json:"hub"`
 	// Targets are the accounts and regions whose clusters are watched. Left out,
 	// App watches the account and region of the hub. They become the run-time
@@ -32,6 +32,10 @@ type Props struct {
 	// lets the functions read any account of it, so that one can be added in the
 	// run-time file alone. Left out, both are held to the accounts in Targets.
 	OrganizationID string `json:"organizationId"`
+	// Readers are ARNs of IAM roles of people, of any account, whose sessions may take
+	// on steward-reader in every member, to read with the command line what the
+	// functions read.
+	Readers []string `json:"readers"`
 	// MaxMode bounds by capability what the run-time file can ask for.
 	MaxMode MaxMode `json:"maxMode"`
 	// SecretsEncryption says what may be written where MaxMode.SecretsEncryption is
@@ -187,8 +191,9 @@ func (p Props) withDefaults() Props {
 var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
 // The inline policies of a role may have 10,240 characters in all, white space left
-// out, and the environment of a function 4 KB. These bounds keep the largest of
-// both below that; a test fills a deployment up to them and measures it.
+// out, its trust policy 2,048, and the environment of a function 4 KB. These bounds
+// keep the largest of each below that; a test fills a deployment up to them and
+// measures it.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const (
@@ -196,6 +201,10 @@ const (
 	maxRoleCharacters = 5000 // of all roles that targets name
 	maxKeys           = 30   // each stands three times in the policy of the writer role
 	maxUsers          = 60   // in the environment of approve
+
+	// In the trust policy of steward-reader, where the account of each stands too.
+	maxReaders          = 8
+	maxReaderCharacters = 900 // of all readers: a role of IAM Identity Center has some 110
 )
 
 // The grammars of what AWS and Slack give out.
@@ -222,6 +231,7 @@ func (p Props) Validate() error {
 	v.targets(p)
 	v.demand(p.OrganizationID == "" || organization.MatchString(p.OrganizationID),
 		"organizationId", p.OrganizationID, "an id like o-a1b2c3d4e5")
+	v.readers(p.Readers, config.Partition(p.Hub.Region))
 	v.mode("maxMode.secretsEncryption", p.MaxMode.SecretsEncryption)
 	v.mode("maxMode.nodegroupRollout", p.MaxMode.NodegroupRollout)
 	v.secretsEncryption(p)
@@ -317,6 +327,21 @@ func (v *verdict) targets(p Props) {
 	}
 	v.demand(characters <= maxRoleCharacters, "targets[].role", characters,
 		fmt.Sprintf("at most %d characters in all: give roles shorter names, or leave them out where steward-reader will do", maxRoleCharacters))
+}
+
+// readers leaves no wildcard in, which the condition on them would heed.
+func (v *verdict) readers(readers []string, partition string) {
+	v.demand(len(readers) <= maxReaders, "readers", len(readers), fmt.Sprintf("at most %d roles", maxReaders))
+	characters := 0
+	for i, role := range readers {
+		at := fmt.Sprintf("readers[%d]", i)
+		m := roleARN.FindStringSubmatch(role)
+		v.demand(m != nil && m[1] == partition, at, role,
+			"the ARN of an IAM role with its path, such as arn:"+partition+":iam::111122223333:role/platform, not of a user or a session")
+		v.demand(!slices.Contains(readers[:i], role), at, role, "each role once")
+		characters += len(role)
+	}
+	v.demand(characters <= maxReaderCharacters, "readers", characters, fmt.Sprintf("at most %d characters in all: name fewer roles", maxReaderCharacters))
 }
 
 func (v *verdict) mode(path, mode string) {

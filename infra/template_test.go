@@ -53,6 +53,8 @@ func findNode() error {
 const (
 	hubAccount   = "111122223333"
 	otherAccount = "444455556666"
+	toolsRole    = "arn:aws:iam::777788889999:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Platform_0123456789abcdef"
+	hubRole      = "arn:aws:iam::111122223333:role/oncall"
 	memberStack  = "EksStewardMember-111122223333-eu-west-1"
 	secretsKey   = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 	otherKey     = "arn:aws:kms:us-east-1:444455556666:key/mrk-66666666777788889999000000000000"
@@ -73,6 +75,7 @@ func small() infra.Props {
 func full() infra.Props {
 	p := small()
 	p.OrganizationID = "o-a1b2c3d4e5"
+	p.Readers = []string{toolsRole, hubRole}
 	p.Targets[1].Role = "arn:aws:iam::444455556666:role/audit/eks-readers"
 	p.Slack = &infra.Slack{SecretName: "eks-steward/slack", Approvals: &infra.SlackApprovals{
 		SigningSecretName: "eks-steward/slack-signing", Team: "T0123ABCD", Users: []string{"U0123ABCD", "U0123EFGH"},
@@ -155,6 +158,7 @@ func assemble(fill func(awscdk.App) error) map[string]template {
 // template is a CloudFormation template.
 type template struct {
 	Resources map[string]resource
+	Outputs   map[string]struct{ Value any }
 }
 
 type resource struct {

@@ -37,6 +37,9 @@ func checkCommand(now func() time.Time) *cobra.Command {
 target of a configuration file, and prints what the deployed functions would
 find. It changes nothing and needs no deployment.
 
+With -f each target is read as its role. steward-reader lets in the deployed
+functions, and of people those whose role the deployment names in "readers".
+
 What could not be read is unknown, never fine: it is listed, and the exit code
 is 3. What is only worth knowing is listed with --all: an add-on that is not the
 newest, or the nodes of a cluster whose API server is private.`,

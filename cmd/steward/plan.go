@@ -38,6 +38,9 @@ would make: what is rolled to what, in which waves, and what is left alone and
 why. It changes nothing and needs no deployment. How long a group takes is
 reckoned from its nodes; the deployed function knows how long it took before.
 
+With -f each target is read as its role. steward-reader lets in the deployed
+functions, and of people those whose role the deployment names in "readers".
+
 Exit codes: 0 nothing to roll, 1 something to roll, 2 wrong arguments or
 configuration, 3 not everything could be read.`,
 		Example: `  steward plan

@@ -31,6 +31,9 @@ target of a configuration file, and writes one HTML page that needs nothing else
 how long each version is supported and what staying costs, what stands in the way
 of an upgrade, how full etcd is, and what could not be read.
 
+With -f each target is read as its role. steward-reader lets in the deployed
+functions, and of people those whose role the deployment names in "readers".
+
 It changes nothing and needs no deployment. Where not everything could be read
 the page says so, and the exit code is 3.`,
 		Example: `  steward report
