@@ -25,7 +25,7 @@ type Key struct {
 	PerTarget bool
 
 	Min, Max          float64       // of a number, inclusive
-	Shortest, Longest time.Duration // of a duration, inclusive
+	Shortest, Longest time.Duration // of a duration, inclusive; a second at least
 	OrZero            bool          // 0s is allowed beside them
 	Pattern           *Grammar      // of a text
 	Zone              bool          // a text that names a time zone
@@ -35,12 +35,12 @@ type Key struct {
 }
 
 // DurationForm is how durations are written. It is narrower than
-// time.ParseDuration: nothing here is shorter than a second or negative.
+// time.ParseDuration: nothing here is negative, or in a unit below the second.
 var DurationForm = grammar(`^([0-9]+(\.[0-9]+)?[hms])+$`)
 
 var (
 	accountForm = grammar(`^[0-9]{12}$`)
-	regionForm  = grammar(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
+	regionForm  = grammar(`^[a-z]{2,4}(-[a-z]{1,12}){1,3}-[0-9]{1,2}$`)
 	dayForm     = grammar(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 	clockForm   = grammar(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 	untilForm   = grammar(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2}))?$`)
@@ -102,8 +102,8 @@ var Keys = []Key{
 	{
 		Path: "targets[].role", Example: "arn:aws:iam::111122223333:role/steward-reader",
 		Pattern: grammar(`^(none|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576})$`),
-		Doc: "Role to assume in the account. Left out, it is steward-reader in that account and its partition; " +
-			"none means the function's own credentials.",
+		Doc: "Role to assume in the account. Left out, it is steward-reader in that account and its partition. A role of yours must be " +
+			"targets[].role of the deployment too. none means the caller's own credentials and is for the command line only.",
 		Want: "the ARN of a role of this account, such as arn:aws:iam::111122223333:role/steward-reader, or none",
 	},
 	{
@@ -286,9 +286,9 @@ var Keys = []Key{
 	},
 	{Path: "nodegroupRollout.alarms[]", Pattern: grammar(`^.{1,255}$`), Want: "the name of an alarm"},
 	{
-		Path: "nodegroupRollout.minReleaseAge", Longest: 90 * day, Example: "72h",
+		Path: "nodegroupRollout.minReleaseAge", Shortest: time.Second, Longest: 90 * day, OrZero: true, Example: "72h",
 		Doc:  "How long an AMI release has to be out before nodes get it. Where the newest is younger, nodes get the newest that is old enough, of those that were seen.",
-		Want: "a duration from 0s to 2160h",
+		Want: "0s, or a duration from 1s to 2160h",
 	},
 	{
 		Path: "nodegroupRollout.maxNodeAge", Shortest: day, Longest: 365 * day, OrZero: true, Example: "1440h",
@@ -301,9 +301,9 @@ var Keys = []Key{
 		Want: "default, latest or ignore",
 	},
 	{
-		Path: "nodegroupRollout.bake", Longest: day, Example: "30m",
+		Path: "nodegroupRollout.bake", Shortest: time.Second, Longest: day, OrZero: true, Example: "30m",
 		Doc:  "How long all must be well after an update before the nodegroup is done.",
-		Want: "a duration from 0s to 24h",
+		Want: "0s, or a duration from 1s to 24h",
 	},
 	{
 		Path: "nodegroupRollout.nodeTime", Shortest: time.Minute, Longest: 2 * time.Hour, Example: "5m",
@@ -356,9 +356,9 @@ var Keys = []Key{
 		Want: "a whole number from 1 to 10",
 	},
 	{
-		Path: "waves.bake", Longest: 14 * day, Example: "24h",
+		Path: "waves.bake", Shortest: time.Second, Longest: 14 * day, OrZero: true, Example: "24h",
 		Doc:  "How long a wave rests before the next one begins.",
-		Want: "a duration from 0s to 336h",
+		Want: "0s, or a duration from 1s to 336h",
 	},
 	{
 		Path: "waves.longest", Shortest: day, Longest: 90 * day, Example: "720h",
