@@ -28,7 +28,7 @@ func judgeQuota(t fleet.Target, who caller, what string, used, allowed int, err 
 	switch {
 	case errors.Is(err, fleet.Denied):
 		e.Seen = fmt.Sprintf("%d; how many may be: %s", used, sentence(err))
-		e.Remedy = "nothing: only this examination needs " + fleet.TroubleOf(err).Action + "; allow it to " + who.principal() + " if you want to see"
+		e.Remedy = "allow " + fleet.TroubleOf(err).Action + " to " + who.principal() + " if you want to see, or have nodes renewed: a rollout reads it before it begins"
 	case err != nil:
 		e.Seen, e.Remedy = fmt.Sprintf("%d; how many may be: %s", used, sentence(err)), "examine again"
 	case used >= allowed:
