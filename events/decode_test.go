@@ -292,6 +292,8 @@ func TestDecodeRefusesInOneBoundedSentence(t *testing.T) {
 		{"a severity as long as the message", edited(t, testevents.Case{Function: "notify", Name: "finding-opened"}, "detail.severity", huge), "detail cannot be read: "},
 		{"the wrong type in our own event", edited(t, testevents.Case{Function: "notify", Name: "finding-opened"}, "detail.finding.cluster.account", 1), "detail.finding.cluster.account is a JSON number: want a string"},
 		{"a revision in words", edited(t, testevents.Case{Function: "notify", Name: "finding-opened"}, "detail.revision", "one"), "detail.revision is a JSON string: want a whole number"},
+		{"a region of one endless word", edited(t, createCluster, "region", "eu-"+strings.Repeat("a", 300)+"-1"), `region is "eu-aaa`},
+		{"text that can only be shown escaped", edited(t, createCluster, "source", strings.Repeat("\u200b", 50_000)), `source is "\u200b\u200b`},
 		{"text that would write to a terminal", edited(t, createCluster, "source", "\x1b[2J\u202eaws.eks"), `source is "\x1b[2J\u202eaws.eks": want`},
 		{"a list in place of an object", edited(t, createCluster, "detail", []any{}), "detail is missing or no object"},
 		{"the wrong type deep inside", edited(t, createCluster, "detail.userIdentity.sessionContext", "x"), "detail.userIdentity.sessionContext is a JSON string: want an object"},
@@ -336,6 +338,8 @@ func FuzzDecode(f *testing.F) {
 	for _, c := range testevents.List() {
 		f.Add(read(f, c))
 	}
+	f.Add(edited(f, createCluster, "region", "eu-"+strings.Repeat("a", 400)+"-1"))
+	f.Add(edited(f, createCluster, "source", strings.Repeat("\u200b", 60)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		e, err := events.Decode(raw)
 		if err != nil {

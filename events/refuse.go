@@ -35,8 +35,9 @@ func ignored(format string, args ...any) error {
 }
 
 // quote shows a value that may be hostile: bounded, and without the characters
-// that would write to a terminal or turn a line around.
-func quote(s string) string { return strconv.Quote(fleet.Clip(s, 60)) }
+// that would write to a terminal or turn a line around. Escaped, one rune becomes
+// up to ten.
+func quote(s string) string { return fleet.Clip(strconv.Quote(fleet.Clip(s, 60)), 120) }
 
 // unmarshal reads the JSON of one field and refuses it in the words of JSON, not
 // of Go. encoding/json is what makes depth bombs (10,000 levels), duplicate keys

@@ -65,7 +65,7 @@ func TestFault_06_RoleThatCannotBeAssumedIsUnreachable(t *testing.T) {
 		if tr := trouble(t, err, fleet.Unreachable); tr.Action != "sts:AssumeRole" {
 			t.Errorf("action %s", tr.Action)
 		}
-		for _, word := range []string{member.Role, "trust policy", "ExternalId"} {
+		for _, word := range []string{member.Role, "trust policy"} {
 			if !strings.Contains(err.Error(), word) {
 				t.Errorf("%q does not say %s", err, word)
 			}
@@ -93,7 +93,7 @@ func TestRoleIsAssumedOnceForAllRegionsUntilItExpires(t *testing.T) {
 				return session("ASIAROLE", time.Now().Add(time.Hour))
 			}
 			return names("", "web")
-		}, awsfleet.ExternalID("our-contract"))
+		})
 		for _, region := range []string{"eu-central-1", "us-east-1", "eu-central-1"} {
 			in := member
 			in.Region = region
@@ -107,7 +107,7 @@ func TestRoleIsAssumedOnceForAllRegionsUntilItExpires(t *testing.T) {
 		}
 		r := roles[0]
 		if r.region != "eu-west-1" || r.key != "AKIAHUB" || r.query.Get("RoleArn") != member.Role ||
-			r.query.Get("RoleSessionName") != "eks-steward" || r.query.Get("ExternalId") != "our-contract" {
+			r.query.Get("RoleSessionName") != "eks-steward" || r.query.Has("ExternalId") {
 			t.Errorf("AssumeRole in %s as %s with %v", r.region, r.key, r.query)
 		}
 		for i, region := range []string{"eu-central-1", "us-east-1", "eu-central-1"} {
@@ -301,6 +301,7 @@ func TestEndpointsComeFromTheEnvironment(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "hubsecret")
 	t.Setenv("AWS_SESSION_TOKEN", "")
 	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_PROFILE", "")
 	t.Setenv("AWS_CONFIG_FILE", "none")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
 	cfg, err := config.LoadDefaultConfig(t.Context())

@@ -24,7 +24,7 @@ func TestFault_28_NamesAreHeldAgainstTheGrammarOfEKS(t *testing.T) {
 			t.Errorf("account %q: %v, want ok=%t", id, err, ok)
 		}
 	}
-	for name, ok := range map[string]bool{"eu-west-1": true, "us-gov-west-1": true, "cn-north-1": true, "us-isob-east-1": true, "eu-west": false, "Frankfurt": false, "": false} {
+	for name, ok := range map[string]bool{"eu-west-1": true, "us-gov-west-1": true, "cn-north-1": true, "us-isob-east-1": true, "eu-" + strings.Repeat("a", 300) + "-1": false, "eu-west": false, "Frankfurt": false, "": false} {
 		if err := fleet.ValidRegion(name); (err == nil) != ok {
 			t.Errorf("region %q: %v, want ok=%t", name, err, ok)
 		}

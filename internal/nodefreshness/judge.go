@@ -105,8 +105,11 @@ func (c judgement) bound() Verdict {
 			to = minor
 		}
 	}
-	if to.Compare(c.control) > 0 {
+	switch {
+	case to.Compare(c.control) > 0:
 		return held(fmt.Sprintf("The tag %s asks for %s, which is newer than the control plane's Kubernetes %s.", PinRelease, shown, c.control))
+	case to.Compare(c.own) < 0:
+		return held(fmt.Sprintf("The tag %s asks for %s, which is older than the Kubernetes %s of its nodes.", PinRelease, shown, c.own))
 	}
 	return c.conclude(to, pin, []Reason{{ReleaseBehind, fmt.Sprintf("The tag %s asks for the AMI release %s, and it has %s.", PinRelease, shown, c.g.Release)}}, "")
 }
@@ -130,10 +133,10 @@ func (c judgement) follow() Verdict {
 	switch {
 	case o == untold:
 		return c.conclude(c.control, c.g.Release, nil, c.unnamed())
-	case o == young || image.Release == c.g.Release || older(image.Release, c.g.Release):
-		return c.conclude(c.control, c.g.Release, nil, "")
 	case c.g.Release == "":
 		return c.conclude(c.control, "", nil, "EKS does not say which AMI release it has.")
+	case o == young || image.Release == c.g.Release || older(image.Release, c.g.Release):
+		return c.conclude(c.control, c.g.Release, nil, "")
 	}
 	text := fmt.Sprintf("Its AMI release is %s, and there is %s.", c.g.Release, image.Release)
 	if !image.Published.IsZero() {

@@ -162,6 +162,8 @@ func TestJudge(t *testing.T) {
 		{"release and template", []change{stale, func(s *situation) { s.g.Template.Version = "3" }}, "release template -> 1.36 1.36.2-20261101 template 4", ""},
 		{"a template is followed although the release is too young", []change{stale, tooNew, func(s *situation) { s.g.Template.Version = "3" }}, "template -> 1.36 1.36.2-20260714 template 4", ""},
 
+		{"a template waits where its release is not known and the newest too young", []change{tooNew, func(s *situation) { s.g.Release, s.g.Template.Version = "", "3" }}, "template -> 1.36  template 4 left unknown", "does not say which AMI release"},
+
 		{"old nodes with nothing newer stay", []change{aged}, "", ""},
 		{"old nodes with something newer", []change{aged, stale}, "release age -> 1.36 1.36.2-20261101 template 4", "31 days ago, and none shall be older than 30 days"},
 		{"an age that nobody bounds", []change{aged, stale, func(s *situation) { s.r.MaxNodeAge = 0 }}, "release -> 1.36 1.36.2-20261101 template 4", ""},
@@ -170,6 +172,7 @@ func TestJudge(t *testing.T) {
 		{"forced", []change{forced}, "forced -> 1.36 1.36.2-20261101 template 4", "A person has asked"},
 		{"forced without knowing releases renews what it has", []change{forced, noImages}, "forced -> 1.36 1.36.2-20261101 template 4", ""},
 		{"forced without any release known", []change{forced, noImages, func(s *situation) { s.g.Release = "" }}, "forced -> 1.36  template 4 left unknown", ""},
+		{"forced without its release known, and the newest too young", []change{forced, tooNew, func(s *situation) { s.g.Release = "" }}, "forced -> 1.36  template 4 left unknown", "does not say which AMI release"},
 		{"forced is no way round the tag", []change{forced, func(s *situation) { s.g.Tags = nil }}, "forced -> 1.36 1.36.2-20261101 template 4 left", nodefreshness.OptIn},
 
 		{"without the tag it is left alone", []change{stale, func(s *situation) { s.g.Tags = nil }}, "release -> 1.36 1.36.2-20261101 template 4 left", "without it IAM refuses"},
@@ -180,6 +183,7 @@ func TestJudge(t *testing.T) {
 		{"pinned to one that nobody lists", []change{stale, noImages, pinned("1.36.2-20260901")}, "release -> 1.36 1.36.2-20260901 template 4", ""},
 		{"pinned to a newer one of its own minor", []change{behind, pinned("1.35.6-20261101")}, "release -> 1.35 1.35.6-20261101 template 4", ""},
 		{"pinned to an older one", []change{pinned("1.36.2-20260714")}, "left", "not known to be newer"},
+		{"pinned to a release of an older minor than its nodes", []change{func(s *situation) { s.g.Release = "1.35.4-20260801" }, pinned("1.35.6-20261101")}, "release left", "1.35.6-20261101, which is older than the Kubernetes 1.36 of its nodes"},
 		{"pinned to nonsense", []change{stale, pinned("latest")}, "release left", "asks for latest, which is not known to be newer"},
 		{"pinned beyond the control plane", []change{pinned("1.37.0-20261110")}, "left", "newer than the control plane's Kubernetes 1.36"},
 		{"a pin of Bottlerocket names no minor", []change{bottlerocket("1.48.0-aaaa", "1.50.0-bbbb"), pinned("1.49.0-cccc")}, "release -> 1.36 1.49.0-cccc template 4", ""},
@@ -201,6 +205,7 @@ func TestJudge(t *testing.T) {
 		{"FAULT 10 no type of AMI", []change{ami("")}, "left unknown", "does not say which type"},
 		{"FAULT 10 no version", []change{func(s *situation) { s.g.Version = "" }}, "unknown", "The version of its nodes cannot be read"},
 		{"FAULT 10 no release", []change{func(s *situation) { s.g.Release = "" }}, "unknown", "does not say which AMI release"},
+		{"FAULT 10 no release, and the newest is too young", []change{tooNew, func(s *situation) { s.g.Release = "" }}, "unknown", "does not say which AMI release"},
 		{"FAULT 10 nothing at all", []change{func(s *situation) { *s = situation{} }}, "unknown", "The version of the control plane cannot be read"},
 		{"FAULT 11 a version that cannot be read", []change{control("1.x")}, "unknown", `"1.x" is not a Kubernetes version`},
 		{"FAULT 11 an own image of a version that cannot be read", []change{ami(fleet.CustomAMI), func(s *situation) { s.g.Version = "x" }}, "left unknown", "Its image is its owner's"},

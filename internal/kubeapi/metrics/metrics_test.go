@@ -269,10 +269,11 @@ func TestFault_44_MemoryDoesNotDependOnThePage(t *testing.T) {
 			}
 		})
 	}
-	// The least of three: the runtime allocates in between, the race detector more so.
+	// The least of three, and two over: the runtime allocates in between, the race
+	// detector more so.
 	least := func(lines int64) float64 { return min(cost(lines), cost(lines), cost(lines)) }
 	small, large := least(1), least(60<<20/int64(len(filler)))
-	if large != small || large > 20 {
+	if large > small+2 || large > 20 {
 		t.Errorf("%v allocations for 60 MB, %v for one line", large, small)
 	}
 }

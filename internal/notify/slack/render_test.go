@@ -298,8 +298,10 @@ func FuzzRender(f *testing.F) {
 	f.Add(strings.Repeat("a", 400), strings.Repeat("b", 400), strings.Repeat("c", 5000), 2, 1, 40, uint8(0), strings.Repeat("d", 900), "https://a/"+strings.Repeat("e", 360))
 	f.Add(strings.Repeat("a", 400), strings.Repeat("b", 400), strings.Repeat("c", 5000), 2, 40, 20, uint8(6), strings.Repeat("d", 900), "https://a/"+strings.Repeat("e", 360))
 	f.Add(strings.Repeat("a", 300), "prod", strings.Repeat("ü", 300), 2, 200, 39, uint8(6), "note", "https://example.com")
+	f.Add("U0123ABC", strings.Repeat("b", 2001), "text", 2, 1, 1, uint8(0), "", "")
 	f.Fuzz(func(t *testing.T, title, name, text string, severity, notices, facts int, which uint8, note, link string) {
-		m := notify.Message{Kind: kinds[int(which)%len(kinds)], Note: note, Cause: text, Bucket: time.Unix(int64(facts), 0), Broadcast: which&64 != 0, Mention: []string{title, "U0123ABCD", "S0123ABCD"}}
+		m := notify.Message{Kind: kinds[int(which)%len(kinds)], Note: note, Cause: text, Bucket: time.Unix(int64(facts), 0), Broadcast: which&64 != 0}
+		m.Mention = []string{title + ">", "U0123ABCD", "S0123ABCD"} // the first is never an id
 		for range min(max(facts, 0), 9) {
 			m.Links = append(m.Links, notify.Link{Label: title, URL: link}, notify.Link{URL: link})
 		}
@@ -309,7 +311,7 @@ func FuzzRender(f *testing.F) {
 				Check: name + kind, Cluster: fleet.ClusterID{Account: name, Region: text, Name: name},
 				Title: title, Reason: text, Meaning: text, Remedy: title + text + kind, Observed: text, Expected: title,
 				Severity: fleet.Severity(severity), Resource: text, Owner: text,
-				Progress: &fleet.Progress{Done: facts, Total: notices}, Approval: &fleet.Approval{Plan: name, Nonce: "n", Text: text},
+				Progress: &fleet.Progress{Done: facts, Total: notices}, Approval: &fleet.Approval{Plan: fleet.Clip(name, 200), Nonce: "n", Text: text},
 			}}}
 			for range min(max(facts, 0), 40/(i+1)) { // one incident in full, and many
 				n.Incident.Finding.Facts = append(n.Incident.Finding.Facts, fleet.Fact{Label: title, Value: text})
