@@ -21,7 +21,11 @@ TESTFLAGS ?=
 # SEARCH=yes also searches all that the tests print for the secrets that they use.
 SEARCH ?=
 SEARCHED := $(if $(SEARCH),| go run -C $(CURDIR) ./internal/canary/listen)
-TEST := go test $(if $(SEARCH),-json) $(TESTFLAGS)
+# Of one package: the ten minutes that go test gives are too few for a slow machine.
+TIMEOUT := 20m
+e2e: TIMEOUT := 40m
+GOTEST = go test -timeout $(TIMEOUT)
+TEST = $(GOTEST) $(if $(SEARCH),-json) $(TESTFLAGS)
 # What takes longest begins first, so that no processor waits for the last of it.
 LONGEST := ./encryption ./rollout ./real ./deployed ./notifications
 # Where goroutines meet.
@@ -42,7 +46,7 @@ test: need-go $(NODE_MODULES) ## Run the tests of every package
 
 race: need-go ## Run the tests of what is concurrent with the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo "A C compiler is needed for the race detector, such as gcc" >&2; exit 1; }
-	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACES)
+	CGO_ENABLED=1 $(GOTEST) -race $(TESTFLAGS) $(RACES)
 
 lint: need-go $(LINT) ## Check style, mistakes and who may import whom
 	$(LINT) run ./...
@@ -55,10 +59,10 @@ fmt: need-go $(LINT) ## Format the code
 
 e2e: need-go need-python $(NODE_MODULES) ## Run the tests against emulated AWS services
 	cd e2e/cluster && go run ./components/build
-	@(cd e2e/cluster && go test $(TESTFLAGS) ./...) & cluster=$$! failed=0; \
+	@(cd e2e/cluster && $(GOTEST) $(TESTFLAGS) ./...) & cluster=$$! failed=0; \
 		(cd e2e && $(TEST) -p 4 $(LONGEST) ./... $(SEARCHED)) || failed=1; \
 		wait $$cluster || failed=1; exit $$failed # side by side: each leaves a processor idle at times
-	go test $(TESTFLAGS) ./functions/notify/... # outages and days of Slack, by a clock that can be moved
+	$(GOTEST) $(TESTFLAGS) ./functions/notify/... # outages and days of Slack, by a clock that can be moved
 
 # The page of a real API server, where somebody has captured one.
 PAGE := .cache/bench/metrics.txt

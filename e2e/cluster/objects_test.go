@@ -202,8 +202,11 @@ func TestTheProductReadsRealObjects(t *testing.T) {
 			t.Errorf("before there is Velero: %+v, %v", got, err)
 		}
 		c.Apply(t, []byte(velero))
-		if err := cluster.Eventually(t, func() error { return served(t, c, "/apis/velero.io/v1/namespaces/default/backups") }); err != nil {
-			t.Fatal(err)
+		// Discovery, which Apply asks, learns of a new kind apart from those who serve it.
+		for _, path := range []string{"/apis/velero.io/v1", "/apis/velero.io/v1/namespaces/default/backups"} {
+			if err := cluster.Eventually(t, func() error { return served(t, c, path) }); err != nil {
+				t.Fatal(err)
+			}
 		}
 		c.Apply(t, []byte(backups))
 		got, err := s.objects.Backups(t.Context())

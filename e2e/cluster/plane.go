@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -120,16 +121,30 @@ func (p *plane) address() string {
 	p.t.Helper()
 	var last error
 	for range 100 {
-		at := net.JoinHostPort(loopback, strconv.Itoa(firstPort+rand.IntN(endOfPorts-firstPort))) //nolint:gosec // no secret
-		l, err := net.Listen("tcp", at)
-		if err == nil {
-			_ = l.Close()
-			return at
+		port := firstPort + rand.IntN(endOfPorts-firstPort) //nolint:gosec // no secret
+		if last = p.take(port); last == nil {
+			return net.JoinHostPort(loopback, strconv.Itoa(port))
 		}
-		last = err
 	}
 	p.t.Fatalf("no port is free on loopback: %v", last)
 	return ""
+}
+
+// take keeps a port from other tests of this machine until the test ends, if it is free: they
+// might choose it before its component listens. Who takes a port has the one of UDP with the
+// same number, which nothing here listens on and the kernel gives back, however a test ends.
+func (p *plane) take(port int) (err error) {
+	at := net.JoinHostPort(loopback, strconv.Itoa(port))
+	mark, err := new(net.ListenConfig).ListenPacket(p.t.Context(), "udp", at)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return errors.Join(err, mark.Close())
+	}
+	p.t.Cleanup(func() { _ = mark.Close() }) // when what listens there has ended
+	return l.Close()
 }
 
 // files are the paths of a certificate and its key.

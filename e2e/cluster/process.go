@@ -16,8 +16,8 @@ import (
 )
 
 // patience bounds how long a component may take to get ready. It is some three seconds on two
-// idle cores; a busy machine takes a few times that.
-const patience = time.Minute
+// idle cores; a slow and busy machine takes many times that.
+const patience = 5 * time.Minute
 
 // poll is how often readiness is asked for.
 const poll = 50 * time.Millisecond

@@ -54,6 +54,37 @@ func TestAClusterEndsWithAProcessThatIsKilled(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatComesAfterTheEndIsAnothers(t *testing.T) {
+	ended := make(chan struct{})
+	close(ended)
+	for range 10 {
+		if err := cluster.EventuallyOf(t, ended, func() error { return nil }); err == nil {
+			t.Fatal("what has ended is taken for ready")
+		}
+	}
+}
+
+func TestAPortIsOfOneTestUntilItEnds(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := cluster.Take(t, l.Addr().(*net.TCPAddr).Port); err == nil {
+		t.Error("a port is taken that somebody listens on")
+	}
+	var port int
+	t.Run("which takes it", func(t *testing.T) {
+		port = cluster.Port(t)
+		if err := cluster.Take(t, port); err == nil {
+			t.Error("the port is taken twice")
+		}
+	})
+	if err := cluster.Take(t, port); err != nil {
+		t.Errorf("the port is not free after the test that took it: %v", err)
+	}
+}
+
 // refuses says whether nobody listens there.
 func refuses(address string) error {
 	conn, err := net.Dial("tcp", address)

@@ -69,15 +69,19 @@ func eventually(ctx context.Context, stop <-chan struct{}, ask func() error) err
 	defer cancel()
 	next := time.NewTicker(poll)
 	defer next.Stop()
+	var err error
 	for {
-		err := ask()
-		if err == nil {
+		select {
+		case <-stop: // whoever answers now is another
+			return errors.Join(errors.New("it ended"), err)
+		default:
+		}
+		if err = ask(); err == nil {
 			return nil
 		}
 		select {
 		case <-next.C:
 		case <-stop:
-			return errors.Join(errors.New("it ended"), err)
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		}

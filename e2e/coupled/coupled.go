@@ -25,10 +25,10 @@ const Region = "eu-west-1"
 // A Mirror is a control plane that follows. The simulator tells it one change at a time, but
 // for rolls, which go on beside other changes.
 type Mirror struct {
-	// EvictionTimeout is how long pods may refuse to leave a node. Set it before the mirror
-	// is coupled, as the next.
+	// EvictionTimeout is how long pods may refuse to leave a node. Set it while no Roll runs,
+	// as the next.
 	EvictionTimeout time.Duration
-	// ReadyTimeout is how long a new node may take to get Ready.
+	// ReadyTimeout is how long a new node may take to get Ready; at 0 none does.
 	ReadyTimeout time.Duration
 
 	control *cluster.Cluster

@@ -74,7 +74,7 @@ func TestARealClusterFollowsTheEKSAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		active := eks.NewNodegroupActiveWaiter(client, func(o *eks.NodegroupActiveWaiterOptions) { o.MinDelay = time.Millisecond })
-		if err := active.Wait(t.Context(), &eks.DescribeNodegroupInput{ClusterName: name, NodegroupName: aws.String("Blue_1")}, time.Minute); err != nil {
+		if err := active.Wait(t.Context(), &eks.DescribeNodegroupInput{ClusterName: name, NodegroupName: aws.String("Blue_1")}, 5*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		ready(t, control, "Blue_1", 3, "v1.35.4-eks-0000000")
@@ -84,7 +84,7 @@ func TestARealClusterFollowsTheEKSAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		ready(t, control, "Blue_1", 1, "v1.35.4-eks-0000000")
-		if err := active.Wait(t.Context(), &eks.DescribeNodegroupInput{ClusterName: name, NodegroupName: aws.String("Blue_1")}, time.Minute); err != nil {
+		if err := active.Wait(t.Context(), &eks.DescribeNodegroupInput{ClusterName: name, NodegroupName: aws.String("Blue_1")}, 5*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.DeleteNodegroup(t.Context(), &eks.DeleteNodegroupInput{ClusterName: name, NodegroupName: aws.String("Blue_1")}); err != nil {

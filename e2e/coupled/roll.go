@@ -169,6 +169,9 @@ const interval = 50 * time.Millisecond
 // poll asks about each name, again and again, until nothing is awaited of any. It returns the
 // names of which something still is when the time is over; an error where it could not ask.
 func (r *roll) poll(ctx context.Context, limit time.Duration, names []string, done func(context.Context, string) (bool, error)) ([]string, error) {
+	if limit <= 0 {
+		return names, nil // the first look could already find it done
+	}
 	waiting := slices.Clone(names)
 	late := time.NewTimer(limit)
 	defer late.Stop()

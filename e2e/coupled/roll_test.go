@@ -237,10 +237,10 @@ func get(t *testing.T, control *cluster.Cluster, path string, into any) {
 	}
 }
 
-// eventually asks until there is no error.
+// eventually asks until there is no error. Only a very busy machine takes minutes.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	next := time.NewTicker(50 * time.Millisecond)
 	defer next.Stop()

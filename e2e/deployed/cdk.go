@@ -43,8 +43,14 @@ func NewCLI(ctx context.Context, endpoint string) (*CLI, error) {
 
 var errNode = errors.New("these tests run the CDK command line and found no node: install Node 22 or 24 with npm")
 
-// Install runs npm ci in dir unless the package is there already.
-func Install(ctx context.Context, dir, name string) error {
+// Install runs npm ci in dir unless the package is there already. Tests of several
+// packages may ask at once: a lock lets one of them do it.
+func Install(ctx context.Context, dir, name string) (err error) {
+	unlock, err := moto.Lock(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", name, "package.json")); err == nil {
 		return nil
 	}
@@ -121,6 +127,7 @@ func (c *CLI) environ() []string {
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
 		"AWS_REGION="+Region, "AWS_DEFAULT_REGION="+Region, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ENDPOINT_URL="+c.endpoint, "CI=true",
+		"NO_PROXY="+moto.NoProxy, "no_proxy="+moto.NoProxy,
 	)
 	if c.node != "" {
 		env = append(env, "PATH="+c.node+string(os.PathListSeparator)+os.Getenv("PATH"))

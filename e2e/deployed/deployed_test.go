@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -153,17 +152,14 @@ func (p *product) upload(ctx context.Context, file string) error {
 	return err
 }
 
-// beat counts the seconds that tests fire schedules at: no two beats are one.
-var beat = sync.OnceValue(func() func() time.Time {
-	at := time.Now().Add(-2 * time.Minute).Truncate(time.Second)
-	return func() time.Time { at = at.Add(time.Second); return at }
-})
+// beat is one for all tests: they share the queues.
+var beat deployed.Beat
 
 // tick fires a schedule at a moment of its own and lets everything happen that
 // follows from it.
 func (p *product) tick(t *testing.T, schedule string) {
 	t.Helper()
-	p.tickAt(t, schedule, beat()())
+	p.tickAt(t, schedule, beat.Next())
 }
 
 func (p *product) tickAt(t *testing.T, schedule string, at time.Time) {

@@ -120,7 +120,10 @@ func (r *Runner) load(ctx context.Context, client *lambda.Client, resource Resou
 	if conf.Environment != nil {
 		maps.Copy(env, conf.Environment.Variables)
 	}
-	f.running, err = simlambda.Function{Name: f.name, Bootstrap: bootstrap, Env: env, Timeout: time.Duration(*conf.Timeout) * time.Second}.Start()
+	f.running, err = simlambda.Function{
+		Name: f.name, Bootstrap: bootstrap, Env: env, Timeout: time.Duration(*conf.Timeout) * time.Second,
+		InitTimeout: time.Minute, // all of them start at once, on what may be two processors
+	}.Start()
 	return f, err
 }
 

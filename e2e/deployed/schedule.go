@@ -10,6 +10,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
+// A Beat says at which moments a test fires schedules. No two are one.
+type Beat struct{ last time.Time }
+
+// Next is a minute ago, or right after the moment before where that is later. However
+// long a test takes, its ticks stay as young: the functions drop a tick that the next one
+// of its schedule has come after. They are a little old because what a tick plans for in
+// an hour has to be planned for by an hour from now.
+func (b *Beat) Next() time.Time {
+	b.last = b.last.Add(time.Second)
+	if at := time.Now().Add(-time.Minute).Truncate(time.Second); at.After(b.last) {
+		b.last = at
+	}
+	return b.last
+}
+
 // Fire sends what a schedule of the template sends, with the role it names, as
 // EventBridge Scheduler does at that moment. The schedules themselves are not in
 // the emulator, which does not create any.

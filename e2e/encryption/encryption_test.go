@@ -155,6 +155,7 @@ func (p *product) commandLine(t *testing.T) {
 func (p *product) button(t *testing.T) {
 	const name = "orders"
 	plan := planIn(t, p.asked(t, name))
+	p.Warm(t)
 	now := time.Now()
 	for refused, tt := range map[string]struct {
 		press  press

@@ -23,7 +23,7 @@ var contexts = map[string]string{
 	"defaults": `"retentionDays": 30`,
 	"everything": `"slack": {"secretName": "eks-steward/slack", "approvals": {"signingSecretName": "eks-steward/slack-signing", "team": "T0123ABCD", "users": ["U0123ABCD"]}}, ` +
 		`"maxMode": {"secretsEncryption": "enforce", "nodegroupRollout": "enforce"}, "nodegroupRollout": {"launchTemplates": true}, "secretsEncryption": {"keys": ["arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"], ` +
-		`"tag": {"key": "tier", "value": "payments"}, "keyGuard": true}, "organizationId": "o-a1b2c3d4e5", "removeData": true, ` +
+		`"tag": {"key": "tier", "value": "payments"}, "keyGuard": true}, "organizationId": "o-a1b2c3d4e5", "readers": ["arn:aws:iam::123456789012:role/platform"], "removeData": true, ` +
 		`"recipients": {"findings": ["a@example.com"], "alarms": ["b@example.com"]}`,
 }
 

@@ -43,7 +43,8 @@ func check(t *testing.T, worlds map[string]string, spoiled map[string]spoil) map
 	}
 	cmd := exec.CommandContext(t.Context(), python(t), "check.py")
 	// Nothing of the machine's own AWS configuration may matter.
-	cmd.Env = append(os.Environ(), "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true")
+	cmd.Env = append(os.Environ(), "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+		"NO_PROXY="+moto.NoProxy, "no_proxy="+moto.NoProxy)
 	cmd.Stdin = bytes.NewReader(in)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints

@@ -16,6 +16,10 @@ const (
 	venv         = ".venv"
 )
 
+// NoProxy is for the variables NO_PROXY and no_proxy of programs that speak to an
+// emulator. Go speaks to loopback itself; node and Python would ask the machine's proxy.
+const NoProxy = "localhost,127.0.0.1"
+
 // Python returns the interpreter of a virtual environment that holds exactly
 // requirements.txt, and makes it where there is none or another. Tests of several
 // packages may ask at once: a lock lets one of them do it.
@@ -28,7 +32,7 @@ func Python(ctx context.Context) (python string, err error) {
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(root, venv+".lock"))
+	unlock, err := Lock(filepath.Join(root, venv+".lock"))
 	if err != nil {
 		return "", err
 	}

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// lock waits until no other process holds the file at path. The kernel gives it
+// Lock waits until no other process holds the file at path. The kernel gives it
 // back when its holder dies.
-func lock(path string) (unlock func() error, err error) {
+func Lock(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
 func TestAServerEndsWithItsTest(t *testing.T) {
@@ -44,6 +49,23 @@ func TestAServerEndsWithAProcessThatIsKilled(t *testing.T) {
 	_ = child.Process.Kill()
 	_ = child.Wait()
 	ends(t, open)
+}
+
+// The proxy hears of whatever leaves loopback, and of that it would be asked for.
+func TestAServerAsksNobodyForCredentials(t *testing.T) {
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	t.Cleanup(proxy.Close)
+	for _, name := range []string{"HTTP_PROXY", "http_proxy"} {
+		t.Setenv(name, proxy.URL)
+	}
+	out, err := lambda.NewFromConfig(Start(t).Config).ListFunctions(t.Context(), &lambda.ListFunctionsInput{})
+	if err != nil || len(out.Functions) > 0 || asked.Load() > 0 {
+		t.Errorf("got %+v, %v, and %d requests went elsewhere", out, err, asked.Load())
+	}
 }
 
 func TestWithoutPythonOneSentenceSaysWhatToInstall(t *testing.T) {

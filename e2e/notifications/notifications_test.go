@@ -250,6 +250,7 @@ func (p *product) buttons(t *testing.T) {
 	deployed.None(t, p.News(t))
 	asks := only(t, p.alerts, "a key for the secrets of "+name)
 	says(t, asks.Message, "waits for approval", approval.Action)
+	p.Warm(t)
 	p.logs(t, "Approve")
 
 	p.presses(t, slack.Click{Channel: alertsID, TS: asks.TS, Action: approval.LinkAction + "1", User: "U0ANYBODY"})

@@ -114,7 +114,9 @@ func (p *product) served(t *testing.T, path string, header http.Header) {
 		t.Fatal(err)
 	}
 	request.Header = header
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	next := time.NewTicker(50 * time.Millisecond) // it needs the processor itself
+	defer next.Stop()
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); <-next.C {
 		response, err := p.control.Admin.Do(request)
 		if err != nil {
 			t.Fatal(err)

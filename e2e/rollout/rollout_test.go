@@ -177,9 +177,12 @@ func (p *product) halted(t *testing.T) {
 
 	stage.allow(t, 0)
 	pods, drain := stage.pods(t), stage.drains(t)
+	patience := stage.EvictionTimeout
+	stage.EvictionTimeout = 3 * time.Second // nothing is to change however long EKS tries
 	if u := p.goesOn(t, "stage", "workers"); u.Status != types.UpdateStatusFailed || u.Errors[0].ErrorCode != types.ErrorCodePodEvictionFailure {
 		t.Fatalf("the update ended as %+v", u)
 	}
+	stage.EvictionTimeout = patience
 	if evicted, deleted := drain.went(t, 0); len(evicted)+len(deleted) > 0 || !maps.Equal(stage.pods(t), pods) {
 		t.Errorf("pods went past their budget: %q were evicted and %q deleted", evicted, deleted)
 	}

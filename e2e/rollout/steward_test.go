@@ -116,7 +116,7 @@ func (s *transcript) ends(t *testing.T) {
 		if err != nil {
 			t.Fatalf("steward rollout status --watch: %v\n%s", err, s.text(t))
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute): // it looks every five seconds, and is slow where all is
 		t.Fatalf("steward rollout status --watch does not end:\n%s", s.text(t))
 	}
 	screens := strings.Split("\n"+s.text(t), "\nRollout ")

@@ -68,7 +68,7 @@ func (s *Store) Newest(ctx context.Context) (version string, data []byte, err er
 
 func (s *Store) read(ctx context.Context, o object) (version string, data []byte, err error) {
 	name := "s3://" + o.bucket + "/" + o.key
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.bucket, Key: &o.key})
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.bucket, Key: &o.key}, quietly)
 	if err != nil {
 		return "", nil, fmt.Errorf("read %s: %w", name, advised(name, err))
 	}
@@ -82,6 +82,10 @@ func (s *Store) read(ctx context.Context, o object) (version string, data []byte
 	}
 	return aws.ToString(out.VersionId), data, nil
 }
+
+// quietly keeps the SDK from printing a line, which is no JSON, at each look at a
+// file that was uploaded without a checksum, as by older tools.
+func quietly(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true }
 
 const action = "s3:GetObject"
 

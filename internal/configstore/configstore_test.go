@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/eks-steward/eks-steward/internal/configstore"
 )
@@ -20,10 +21,14 @@ type bucket func(*http.Request) *http.Response
 
 func (b bucket) Do(r *http.Request) (*http.Response, error) { return b(r), nil }
 
+// said is what the SDK logs beside the function's own log.
+var said bytes.Buffer
+
 func store(b bucket) *configstore.Store {
 	return configstore.New(s3.NewFromConfig(aws.Config{
-		Region: "eu-west-1", HTTPClient: b, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
+		Region: "eu-west-1", HTTPClient: b, RetryMaxAttempts: 1, Logger: logging.NewStandardLogger(&said),
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported, // as a configuration that is loaded
+		Credentials:                credentials.NewStaticCredentialsProvider("AKIAHUB", "hubsecret", ""),
 	}), "steward-config", "steward.yaml")
 }
 
@@ -46,7 +51,11 @@ func TestNewestReadsTheFileWithItsVersion(t *testing.T) {
 		}
 		return answer(200, "v7", strings.NewReader("schemaVersion: 1\n"))
 	})
+	said.Reset()
 	version, data, err := s.Newest(t.Context())
+	if said.Len() > 0 {
+		t.Errorf("the SDK logs %q, which is no JSON", said.String())
+	}
 	if err != nil || version != "v7" || string(data) != "schemaVersion: 1\n" {
 		t.Errorf("got %q, %q, %v", version, data, err)
 	}

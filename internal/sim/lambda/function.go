@@ -23,18 +23,19 @@ import (
 
 // Function says what to run; Start makes it ready to be invoked.
 type Function struct {
-	Name      string
-	Bootstrap string            // path of the binary
-	Env       map[string]string // beside the variables that Lambda sets; nothing is inherited
-	Timeout   time.Duration     // of one invocation; 0 is Lambda's default of 3 s
-	RetryWait time.Duration     // before each of two asynchronous retries; Lambda waits 1 min, then 2 min
-	Log       io.Writer         // gets what the process prints; nil is nowhere
+	Name        string
+	Bootstrap   string            // path of the binary
+	Env         map[string]string // beside the variables that Lambda sets; nothing is inherited
+	Timeout     time.Duration     // of one invocation; 0 is Lambda's default of 3 s
+	InitTimeout time.Duration     // of the start, up to the first poll; 0 is Lambda's limit of 10 s
+	RetryWait   time.Duration     // before each of two asynchronous retries; Lambda waits 1 min, then 2 min
+	Log         io.Writer         // gets what the process prints; nil is nowhere
 }
 
 // Limits of the service ("Lambda quotas", Lambda developer guide).
 const (
 	defaultTimeout  = 3 * time.Second
-	initTimeout     = 10 * time.Second
+	defaultInit     = 10 * time.Second
 	maxPayload      = 6 << 20 // bytes of a request or a response
 	maxAsyncPayload = 1 << 20 // bytes of an asynchronous request
 	asyncRetries    = 2
@@ -74,7 +75,7 @@ func (f Function) Start() (*Running, error) {
 		return nil, fmt.Errorf("function %s: %w", f.Name, err)
 	}
 	r := &Running{Function: f, turn: make(chan struct{}, 1), output: output}
-	r.Timeout = cmp.Or(f.Timeout, defaultTimeout)
+	r.Timeout, r.InitTimeout = cmp.Or(f.Timeout, defaultTimeout), cmp.Or(f.InitTimeout, defaultInit)
 	r.closing, r.shut = context.WithCancel(context.Background())
 	r.end = sync.OnceValue(r.stop)
 	r.turn <- struct{}{}
@@ -180,7 +181,7 @@ func (r *Running) invoke(ctx context.Context, payload []byte) (Result, error) {
 
 // boot starts a process and waits until it is ready for an invocation.
 func (r *Running) boot(ctx context.Context, result *Result) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, initTimeout, taskTimedOut(initTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, r.InitTimeout, taskTimedOut(r.InitTimeout))
 	defer cancel()
 	p, err := launch(r.Function, r.output)
 	if err != nil {

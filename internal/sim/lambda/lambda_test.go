@@ -126,12 +126,16 @@ func TestEachWayToFailHasLambdasNameForIt(t *testing.T) {
 		{name: "a late function is killed", do: "sleep", timeout: 100 * time.Millisecond, kind: "Sandbox.Timedout", message: "Task timed out after 0.10 seconds"},
 		{name: "an answer over 6 MB is too large", do: "boast", kind: "Function.ResponseSizeTooLarge", message: "maximum allowed payload size"},
 		{name: "an exit before the first poll is Runtime.ExitError", init: "exit", kind: "Runtime.ExitError", message: "exit status 1", log: "no configuration\n"},
+		{name: "a late start is killed", init: "sleep", timeout: 100 * time.Millisecond, kind: "Sandbox.Timedout", message: "Task timed out after 0.10 seconds"},
 		{name: "an init error is passed on", init: "error", kind: "Init.Broken", message: "as asked"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := start(t, func(f *lambda.Function) {
 				f.Env = map[string]string{"INIT": row.init}
-				if row.timeout != 0 {
+				switch {
+				case row.init != "":
+					f.InitTimeout = row.timeout
+				case row.timeout != 0:
 					f.Timeout = row.timeout
 				}
 			})
@@ -168,9 +172,17 @@ func TestCloseLeavesNoProcessBehind(t *testing.T) {
 func TestACallerThatStopsWaitingEndsTheProcess(t *testing.T) {
 	r := start(t, nil)
 	warm := payload(t, invoke(t, r, "answer"))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := r.Invoke(ctx, []byte(`{"Do":"sleep"}`)); !errors.Is(err, context.DeadlineExceeded) {
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { // stops once the process is at it
+		defer cancel()
+		for ctx.Err() == nil {
+			if out, err := r.Output(); err != nil || bytes.Contains(out, []byte("asked to sleep")) {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if _, err := r.Invoke(ctx, []byte(`{"Do":"sleep"}`)); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
 	if payload(t, invoke(t, r, "answer"))["pid"] == warm["pid"] {

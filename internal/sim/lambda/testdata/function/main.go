@@ -64,6 +64,8 @@ func main() {
 	case "exit":
 		fmt.Println("no configuration")
 		os.Exit(1)
+	case "sleep":
+		time.Sleep(time.Hour)
 	case "error":
 		body := strings.NewReader(`{"errorType":"Init.Broken","errorMessage":"as asked"}`)
 		if _, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/init/error", "application/json", body); err != nil {
