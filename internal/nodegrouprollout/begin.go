@@ -286,7 +286,10 @@ func (t task) claim(ctx context.Context) (barred string, err error) {
 		if barred = r.Bars(t.i, t.step.Group, t.Waves); barred != "" {
 			return nil
 		}
-		r.Note(t.i, *t.p, now)
+		if r.Note(t.i, *t.p, now); r.State != rollout.Running {
+			barred = r.Why // what has become of the others halts it at this moment
+			return nil
+		}
 		m := &r.Members[t.i]
 		m.NotBefore, m.Tries, m.Waiting = zero, 0, ""
 		return nil
